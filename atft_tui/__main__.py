@@ -8,7 +8,9 @@ def main() -> int:
     opens_screen = not arguments or (arguments[0] == "--workspace" and len(arguments) == 2)
     if not opens_screen:
         from engine.cli import main as command_line
+        from engine.secrets import redact_tracebacks
 
+        redact_tracebacks()
         return command_line()
     from engine.errors import EngineError
     from engine.plain_text import clean_lines

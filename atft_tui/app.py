@@ -21,8 +21,9 @@ from atft_tui.keys import EVERYWHERE, PLACES, following, help_rows, written
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
 from atft_tui.styles import THEMES, palette
 from atft_tui.widgets.bars import TopBar
+from engine import hashes
 from engine.commands import BY_NAME, COMMANDS
-from engine.errors import EngineError
+from engine.errors import EngineError, EnvironmentProblem
 from engine.runs import launch
 from engine.runs.store import RunStore
 from engine.workspace import config_files
@@ -51,6 +52,8 @@ class CockpitApp(ReportingApp):
         self.chosen_run: str | None = None
         """The run that Train, Replay and Backtest show; None means the newest that fits."""
         self.jobs = JobBook(workspace)
+        self._there: frozenset[Path] = frozenset()
+        """Folder and list of hashes of the workspace, as far as they have been there."""
         # Before anything is mounted: a theme set later would style every widget twice.
         for theme in THEMES:
             self.register_theme(theme)
@@ -60,6 +63,16 @@ class CockpitApp(ReportingApp):
     def store(self) -> RunStore:
         """The runs of the workspace."""
         return RunStore(self.workspace / "runs")
+
+    def require_workspace(self) -> None:
+        """EnvironmentProblem where the workspace was there and is gone: it must not look like a new one."""
+        marks = (self.workspace, self.workspace / hashes.LIST)
+        there = frozenset(path for path in marks if path.exists())
+        if gone := self._there - there:
+            raise EnvironmentProblem(
+                f"the workspace is gone, what is shown was read before ({min(gone)} is not there)"
+            )
+        self._there = there
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the command line, then what only a screen has: places, themes, keys."""
@@ -238,7 +251,7 @@ class CockpitApp(ReportingApp):
         if workspace is None:
             return
         self.workspace, self.chosen_run = workspace, None
-        self.jobs = JobBook(workspace)
+        self.jobs, self._there = JobBook(workspace), frozenset()
         for screen in self._visited():
             screen.reread()
             screen.query_one(TopBar).draw()

@@ -1,6 +1,7 @@
 """Files that are either complete or absent: temp file + fsync + rename, and a manifest of hashes."""
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -12,25 +13,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engine import hashes
 from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
+from engine.hashes import sha256
 
 if TYPE_CHECKING:
     import polars
 
 Json = Mapping[str, Any]
 """A JSON object that is only read or printed: the answer of a command, on either side of the process."""
-MANIFEST = "manifest.json"
+MANIFEST = hashes.MANIFEST
 _Entry = TypeVar("_Entry")
 """What a manifest says of one file: its hash and its size."""
 _MAX_TOML_BYTES = 1_000_000
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, listed: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path``; renamed over it when the block ends without an exception.
 
     The data are synced before the rename and the directory after it, so that after a crash the old
-    file or the new one is there, never a mixture.
+    file or the new one is there, never a mixture. Its hash is listed (`engine.hashes`) unless people
+    edit the file or it is said anew all the time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -38,6 +42,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        if listed:
+            hashes.note(path, temporary)
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:
@@ -49,15 +55,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, listed: bool = True) -> None:
     """Write the file at once, see `atomic_path`."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, listed=listed) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, listed: bool = True) -> None:
     """Write the file at once, as UTF-8."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), listed=listed)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that `write_text` wrote; IntegrityError where it is not that any more."""
+    try:
+        return hashes.read(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise IntegrityError(f"{path}: not UTF-8 text") from error
 
 
 def strict(value: Any) -> Any:
@@ -93,9 +107,9 @@ def strict_text(value: object, *, indent: int = 2, sort_keys: bool = True) -> st
     )
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any], *, listed: bool = True) -> None:
     """Strict JSON with sorted keys; NaN and infinity become null."""
-    write_text(path, strict_text(value) + "\n")
+    write_text(path, strict_text(value) + "\n", listed=listed)
 
 
 def write_parquet(
@@ -104,6 +118,17 @@ def write_parquet(
     """Write the frame at once."""
     with atomic_path(path) as temporary:
         frame.write_parquet(temporary, row_group_size=row_group_size)
+
+
+def read_parquet(path: Path) -> "polars.DataFrame":
+    """The frame that `write_parquet` wrote; IntegrityError for a damaged file."""
+    import polars as pl
+
+    try:
+        return pl.read_parquet(io.BytesIO(hashes.read(path)))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        first = str(error).splitlines()[0]
+        raise IntegrityError(f"{path}: not readable as Parquet ({first})") from error
 
 
 def from_json(text: str | bytes) -> Any:
@@ -117,7 +142,7 @@ def from_json(text: str | bytes) -> Any:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; IntegrityError for one that holds none."""
     try:
-        value = from_json(path.read_text(encoding="utf-8"))
+        value = from_json(hashes.read(path))
     except FileNotFoundError as error:
         raise EnvironmentProblem(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -155,12 +180,6 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}:{line}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: tables are nested too deeply") from error
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(value: object) -> str:
@@ -210,6 +229,7 @@ def building(target: Path) -> Iterator[Path]:
         yield staging
         if not (target / MANIFEST).exists():
             shutil.rmtree(target, ignore_errors=True)
+            hashes.note(target / MANIFEST, staging / MANIFEST)
             staging.rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -225,7 +245,7 @@ def adopt(
     taken = {}
     for name in names:
         try:
-            os.link(source / name, target / name)
+            os.link(inside(source, name), target / name)
         except OSError:  # a file system without hard links
             shutil.copy2(source / name, target / name)
         taken[name] = files[name]
@@ -240,10 +260,17 @@ def read_manifest(directory: Path, *, verify: bool = True) -> dict[str, Any]:
     return manifest
 
 
+def inside(directory: Path, name: str) -> Path:
+    """The path of what a manifest or a pointer names in its folder; IntegrityError for any other place."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise IntegrityError(f"{directory}: {name!r:.80} is no name of anything in this folder")
+    return directory / name
+
+
 def verify_files(directory: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
     """IntegrityError unless each named file has the hash that the manifest recorded."""
     for name in names:
-        path, entry = directory / name, manifest["files"][name]
+        path, entry = inside(directory, name), manifest["files"][name]
         if not path.is_file():
             raise IntegrityError(f"{path}: listed in {MANIFEST} but missing")
         if path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:

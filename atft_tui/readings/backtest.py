@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from atft_tui.readings.feed import chosen_or_newest
-from atft_tui.readings.files import FILES, read_table, readable
+from atft_tui.readings.files import FILES, checked, read_table, readable
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
@@ -269,9 +269,9 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
     import polars as pl
 
     path, names = directory / "holdings.parquet", directory / "holdings_names.parquet"
-    found = pl.scan_parquet(path).filter(pl.col("date") == date)
+    found = pl.scan_parquet(checked(path)).filter(pl.col("date") == date)
     if names.is_file():
-        found = found.join(pl.scan_parquet(names), on="symbol", how="left")
+        found = found.join(pl.scan_parquet(checked(names)), on="symbol", how="left")
     else:
         found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
     with readable(path.name):

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from atft_tui.readings.files import FILES, readable
+from atft_tui.readings.files import FILES, checked, readable
 from engine.errors import DataError, EngineError
-from engine.files import MANIFEST
+from engine.files import MANIFEST, read_parquet
 from engine.records.audit import AUDIT, AuditResult
 from engine.records.features import (
     CATALOG,
@@ -271,11 +271,8 @@ def _coverage(quality: CheckedQuality | None, universe: UniverseManifest | None)
 
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a small Parquet file; RecordError for a torn one."""
-    import polars as pl
-
-    with readable(str(path)):
-        return pl.read_parquet(path).rows(named=True)
+    """Rows of a small Parquet file; IntegrityError for a torn or damaged one."""
+    return read_parquet(path).rows(named=True)
 
 
 def _stocks(
@@ -317,12 +314,13 @@ class StockBars:
 
 
 def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
-    """Cleaned closes where the code has any, else raw ones. RecordError for a torn file."""
+    """Cleaned closes where the code has any, else raw ones. IntegrityError for a damaged file."""
     import polars as pl
 
     raw = workspace / "data" / SNAPSHOTS / snapshot
     for directory, cleaned in ((Path(panel) if panel else None, True), (raw, False)):
-        files = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
+        found = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
+        files = [checked(path) for path in found]
         if not files:
             continue
         with readable(str(directory)):

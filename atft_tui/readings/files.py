@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from atft_tui import format as fmt
+from engine import hashes
 from engine.errors import EngineError
 from engine.records import record
 from engine.records.record import RecordError
@@ -81,6 +82,11 @@ def stamp_of(path: Path) -> Stamp:
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
+def checked(path: Path) -> Path:
+    """The path of a file that is read in parts, compared with its hash once until it changes."""
+    return FILES.get(path, hashes.checked)
+
+
 FILES = FileCache()
 """The one cache of the screens' files; a reading asks it with the path and what it makes of the file."""
 
@@ -113,11 +119,12 @@ def readable(name: str) -> Iterator[None]:
 
 
 def read_table(source: Path | bytes, columns: Sequence[str], *, name: str) -> "pl.DataFrame":
-    """These columns; RecordError for a torn file or one that lacks a column."""
+    """These columns; IntegrityError for a torn or damaged file, RecordError for one that lacks a column."""
     import polars as pl
 
     with readable(name):
-        frame = pl.read_parquet(io.BytesIO(source) if isinstance(source, bytes) else source)
+        content = source if isinstance(source, bytes) else hashes.read(source)
+        frame = pl.read_parquet(io.BytesIO(content))
         return frame.select(columns)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from atft_tui.readings.files import read_table
 from atft_tui.readings.seals import ShownCard, read_card
 from engine.errors import IntegrityError
-from engine.files import from_json, sha256
+from engine.files import from_json
+from engine.hashes import sha256
 from engine.records.orders import Order, Refused, rows_of
 from engine.records.seal import Seal
 

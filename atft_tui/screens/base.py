@@ -135,6 +135,13 @@ class CockpitScreen(Screen[None], Generic[_V]):
         """Read now instead of at the next turn."""
         self._wake.set()
 
+    def _gather(self) -> _V:
+        """What `read` gives of a workspace that is there before and after it."""
+        self.cockpit.require_workspace()
+        value = self.read()
+        self.cockpit.require_workspace()
+        return value
+
     @work(exclusive=True, group="read")
     async def follow(self) -> None:
         """Read again and again while the screen is in front, and show what has changed."""
@@ -142,7 +149,7 @@ class CockpitScreen(Screen[None], Generic[_V]):
             self._wake.clear()
             if self._in_front:
                 try:
-                    value = await asyncio.to_thread(self.read)
+                    value = await asyncio.to_thread(self._gather)
                 except (EngineError, OSError) as error:  # anything else is a bug
                     if self.app.is_running:
                         self._say(f"cannot read: {error}")
@@ -228,5 +235,5 @@ def export_focused(screen: Screen[object], folder: Path) -> Path | None:
     place = screen.id or getattr(screen, "place", "screen")
     path = folder / f"{place}-{name}-{utc_now():%Y%m%d-%H%M%S}.{suffix}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    write_text(path, text, listed=False)
     return path

@@ -245,9 +245,9 @@ _DAILY: tuple[Command, ...] = (
         _argument("before", "A session, or 2016-12-30-r1.", required=True),
         _argument("after", "The other one.", required=True),
     )),
-    Command("verify", "Check seal, files, inputs and model of sealed signals: all, or one session.",
-            "engine.stages.sealed:verify", configurable=False, parameters=(
-        _argument("session", "A session, or 2016-12-30-r1."),
+    Command("verify", "Check every stored file against its hash: all, one signal, or one run.",
+            "engine.stages.verify:verify", configurable=False, parameters=(
+        _argument("name", "A session, or 2016-12-30-r1; a run; all (the default)."),
     )),
     Command("promote", "Make a run's networks the champion, if the gate lets them.",
             "engine.stages.promote:promote", parameters=(

@@ -221,7 +221,7 @@ class _Draft:
             )
         if self.text != (read_toml_text(self.path) if self.path.is_file() else ""):
             raise ConfigError(f"{self.path}: somebody else changed it just now", hint="try again")
-        write_text(self.path.resolve(), text)
+        write_text(self.path.resolve(), text, listed=False)
         return KeyChange(
             key=key,
             before=_shown(self.before.config, key),

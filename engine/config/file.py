@@ -11,6 +11,7 @@ from typing import Any
 import tomlkit
 from pydantic import ValidationError
 
+from engine import hashes
 from engine.config import Config
 from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
@@ -134,7 +135,7 @@ def read_resolved(path: Path) -> Config:
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    text = read_toml_text(path)
+    text = read_toml_text(hashes.checked(path))
     lines = {key: f"{path}:{n}" for key, n in _lines(text).items()}
     values = parse_toml(text, path)
     quality = values.get("quality")

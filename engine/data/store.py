@@ -8,6 +8,7 @@ snapshot, whether it came at once or session by session; every read checks the S
 """
 
 import datetime as dt
+import io
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from engine import hashes
 from engine.data import months
 from engine.data.calendar import exchange_of
 from engine.data.growth import (
@@ -33,6 +35,8 @@ from engine.files import (
     MANIFEST,
     adopt,
     building,
+    inside,
+    read_text,
     verify_files,
     write_manifest,
     write_text,
@@ -177,6 +181,8 @@ class PanelStore:
 
     def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
         """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        hashes.begin(self.root.parent)
         taken = set(draft.base.manifest.files) if draft.base else set()
         fields = draft.fields() | dict(said or {})
         snapshot = self._publish(fields, draft.raw.securities, draft.files, draft.base, taken)
@@ -198,14 +204,14 @@ class PanelStore:
         return snapshot.id
 
     def _history(self) -> list[str]:
-        """Ids of the snapshots that were current, oldest first. What is no text names no snapshot."""
+        """Ids of the snapshots that were current, oldest first."""
         path = self.root / HISTORY
-        return path.read_text(encoding="utf-8", errors="replace").split() if path.exists() else []
+        return read_text(path).split() if path.exists() else []
 
     def _move(self, snapshot: str) -> None:
         """Make a snapshot current, and write down which one was before it."""
         path = self.root / CURRENT
-        before = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        before = read_text(path).strip() if path.exists() else ""
         if before and before != snapshot:
             history = [*self._history(), before]
             write_text(self.root / HISTORY, "".join(f"{name}\n" for name in history))
@@ -282,11 +288,11 @@ class PanelStore:
                 f"{self.root}: no market data yet",
                 hint="run `atft-tui ingest --source files --prices FILE` or `--source synthetic`",
             )
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        return read_text(path).strip()
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """A snapshot by its id, the current one if not named."""
-        directory = self.root / SNAPSHOTS / (name or self.current())
+        directory = inside(self.root / SNAPSHOTS, name or self.current())
         if not (directory / MANIFEST).exists():
             raise IntegrityError(
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"
@@ -319,7 +325,7 @@ class PanelStore:
 def read_parquet(path: Path) -> pl.DataFrame:
     """A Parquet file as a frame; a damaged one is a DataError that names it."""
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(io.BytesIO(hashes.read(path)))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

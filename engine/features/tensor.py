@@ -12,6 +12,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import hashes
 from engine.features.rolling import BLOCK
 from engine.files import verify_files
 
@@ -86,7 +87,7 @@ def open_blocks(
     directory: Path, manifest: Mapping[str, Any], kind: str, sessions: int, stocks: int, fill: float
 ) -> BlockTensor:
     """The array ``[S, N, ...]`` of one kind, mapped; ``fill`` where a block does not know a stock."""
-    first = np.load(directory / block_file(kind, 0), mmap_mode="r")
+    first = np.load(hashes.checked(directory / block_file(kind, 0)), mmap_mode="r")
     return BlockTensor(
         directory=directory,
         manifest=manifest,

@@ -1,6 +1,7 @@
 """Scores of whole days, which the model hands to a strategy, and the target weights that come back."""
 
 import datetime as dt
+import io
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Self
 import polars as pl
 import pyarrow.parquet as pq
 
+from engine import hashes
 from engine.config import Market
 from engine.errors import DataError, EngineError, EnvironmentProblem, GateError, IntegrityError
 from engine.files import atomic_path
@@ -137,7 +139,7 @@ def read_table(
     if not path.is_file():
         raise EnvironmentProblem(f"{path}: no such file", hint=hint)
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(io.BytesIO(hashes.read(path)))
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not readable as Parquet ({error})") from error
     stored = table.schema.metadata or {}

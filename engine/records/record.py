@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import inspect as shape
 
+from engine import hashes
 from engine.errors import IntegrityError
 from engine.files import strict_text, write_json
 
@@ -31,9 +32,11 @@ def read(path: Path, kind: type[_T]) -> _T:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise RecordError(f"{path}: larger than any file of this kind ({_MAX_BYTES:,} bytes)")
-        content = path.read_bytes()
+        content = hashes.read(path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror})") from error
+    except IntegrityError as error:
+        raise RecordError(error.message, hint=error.hint) from error
     return parse(content, kind, str(path))
 
 

@@ -54,6 +54,8 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     config_digest: str = ""
     settings: RunSettings | None = None
     """None in runs of versions that did not keep them: `engine.runs.settings` works them out."""
+    hashed: bool = False
+    """Its files are listed with their hashes (`engine.hashes`); not in runs of versions before."""
     study: str | None = None
     """The search that a trial belongs to, or that the run is."""
     trial: int | None = None

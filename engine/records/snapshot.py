@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
+from engine.files import read_text
 from engine.records.reading import Evidence, ReadingPlan, plan_lines
 
 CURRENT = "CURRENT"
@@ -134,7 +135,7 @@ class SnapshotManifest(SourceReading, frozen=True, kw_only=True):
 def current_id(workspace: Path) -> str | None:
     """Id of the current snapshot; None before the first ingest."""
     try:
-        return (workspace / "data" / CURRENT).read_text(encoding="utf-8").strip()
+        return read_text(workspace / "data" / CURRENT).strip()
     except FileNotFoundError:
         return None
 

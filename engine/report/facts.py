@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import polars as pl
 
+from engine import hashes
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.backtest.result import BacktestResult
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
-from engine.files import Json
+from engine.files import Json, read_parquet
 from engine.portfolio.prediction import Weights
 from engine.records import record
 from engine.records.audit import AuditResult, read_audit
@@ -24,7 +26,7 @@ from engine.records.run import TriedVariant
 from engine.records.sweep import SWEEP, SweepSummary
 from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
 from engine.runs.events import AssertionChecked, EpochEvaluated
-from engine.runs.lines import decode
+from engine.runs.lines import DAMAGED
 from engine.runs.looks import read_looks
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
@@ -106,9 +108,9 @@ class Facts:
 
 def gather(workspace: Path, run: Run) -> Facts:
     """Read the files of a finished run."""
-    epochs, assertions = _events(run)
+    told = _Told.by(run)
     daily, months = _daily(run)
-    train = read_train(run.directory)
+    train = told.noted(read_train(run.directory))
     backtest = record.read_if_there(run.path(BACKTEST), BacktestSummary)
     if backtest is not None and backtest.factor is None:
         raise IntegrityError(
@@ -124,10 +126,10 @@ def gather(workspace: Path, run: Run) -> Facts:
         quality=record.read_if_there(workspace / QUALITY, CheckedQuality),
         audit=read_audit(workspace),
         sweep=record.read_if_there(run.path(SWEEP), SweepSummary),
-        epochs=epochs,
-        assertions=assertions,
+        epochs=tuple(told.epochs.values()),
+        assertions=tuple(told.assertions.values()),
         daily=daily,
-        baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
+        baseline_returns=read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
         ex_dates=_paid_dividends(run),
@@ -151,17 +153,33 @@ def equity_curves(facts: Facts) -> dict[str, dict[str, float]]:
     return curves
 
 
-def _events(run: Run) -> tuple[tuple[EpochEvaluated, ...], tuple[AssertionChecked, ...]]:
-    epochs: dict[int, EpochEvaluated] = {}
-    assertions: dict[str, AssertionChecked] = {}
-    with run.events_path.open("rb") as file:
-        for line in file:
-            event = decode(line)
+@dataclass(slots=True)
+class _Told:
+    """What the events of a run say of its epochs and its start, and how many lines are damaged."""
+
+    epochs: dict[int, EpochEvaluated] = field(default_factory=dict)
+    assertions: dict[str, AssertionChecked] = field(default_factory=dict)
+    damaged: int = 0
+
+    @classmethod
+    def by(cls, run: Run) -> Self:
+        told = cls()
+        for event in run.events():
             if isinstance(event, EpochEvaluated):
-                epochs[event.epoch] = event
+                told.epochs[event.epoch] = event
             elif isinstance(event, AssertionChecked):
-                assertions[event.name] = event
-    return tuple(epochs.values()), tuple(assertions.values())
+                told.assertions[event.name] = event
+            elif event == DAMAGED:
+                told.damaged += 1
+        return told
+
+    def noted(self, train: TrainResult) -> TrainResult:
+        """The result, with a note where damaged lines are left out of the report."""
+        if not self.damaged:
+            return train
+        words = f"events.jsonl: {self.damaged} lines are damaged and left out of this report"
+        data = msgspec.structs.replace(train.data, notes=(*train.data.notes, words))
+        return msgspec.structs.replace(train, data=data)
 
 
 def _daily(run: Run) -> tuple[pl.DataFrame | None, dict[str, float]]:
@@ -198,7 +216,7 @@ def _paid_dividends(run: Run) -> pl.DataFrame | None:
     None without a backtest, or with one from before dividends were money.
     """
     path = run.path("holdings.parquet")
-    if not path.is_file() or "dividend" not in pl.read_parquet_schema(path):
+    if not path.is_file() or "dividend" not in pl.read_parquet_schema(hashes.checked(path)):
         return None
     return (
         pl.scan_parquet(path)

@@ -24,6 +24,8 @@ from typing import Literal, get_args
 
 from engine.files import write_bytes
 
+ENGINE = (sys.executable, "-P", "-m", "engine")
+"""-P: a file ``engine.py`` or a folder ``strategies/`` where the user stands is not what is started."""
 RESUMABLE = ("train", "walkforward", "tune", "compare")
 """Commands with --resume."""
 _SUPERVISOR = '"$@"; echo $? > "$0"'
@@ -80,7 +82,7 @@ def argv(workspace: Path, words: Sequence[str]) -> list[str]:
     The common options come first: the words may end with ``--`` and arguments that look like options.
     """
     own = ["--workspace", str(workspace), "--json"]
-    return [sys.executable, "-m", "engine", *words[:1], *own, *words[1:]]
+    return [*ENGINE, *words[:1], *own, *words[1:]]
 
 
 def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:
@@ -130,7 +132,7 @@ class ControlFiles:
         return frozenset(wish for wish in _WISHES if wish in names) if names else frozenset()
 
     def ask(self, wish: Wish) -> None:
-        write_bytes(self.directory / wish, b"")
+        write_bytes(self.directory / wish, b"", listed=False)
 
     def withdraw(self, wish: Wish) -> None:
         (self.directory / wish).unlink(missing_ok=True)
@@ -143,7 +145,7 @@ class ControlFiles:
             self.withdraw("pause")
 
     def mark_paused(self) -> None:
-        write_bytes(self.directory / _PAUSED, b"")
+        write_bytes(self.directory / _PAUSED, b"", listed=False)
 
     def unmark_paused(self) -> None:
         (self.directory / _PAUSED).unlink(missing_ok=True)

@@ -1,36 +1,62 @@
 """An event as a line of ``events.jsonl``, and back.
 
-A reader skips kinds and fields that it does not know, so an old screen can watch a new run.
-Non-finite numbers are written as null and read back as NaN.
+A reader skips kinds and fields that it does not know, so an old screen can watch a new run. A line ends with
+a check sum of what stands before it, so that a changed figure is not shown as one. Non-finite numbers are
+written as null and read back as NaN.
 """
 
 from typing import Any, Union
+from zlib import crc32
 
 import msgspec
 
 from engine.records import record
-from engine.runs.events import RunEvent
+from engine.runs.events import RunEvent, Warned
 
 KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
 _ANY: Any = Union[KINDS]  # noqa: UP007 - made of a tuple
 _DECODER: "msgspec.json.Decoder[RunEvent]" = msgspec.json.Decoder(_ANY)
 _ENCODER = msgspec.json.Encoder(enc_hook=float)  # numpy's numbers are floats
+_SUM = b',"crc":"'
+DAMAGED = Warned(code="events", message="a line of events.jsonl is damaged and was left out")
+"""What stands for a line that is not what was written."""
 
 
 def encode(event: RunEvent) -> str:
     """One line of strict JSON, without the newline."""
-    return _ENCODER.encode(event).decode()
+    body = _ENCODER.encode(event)[:-1]
+    return (body + _SUM + _sum_of(body)).decode()
 
 
 def decode(line: str | bytes) -> RunEvent | None:
-    """The event of one line; None for a kind this version does not know or a damaged line."""
+    """The event of one line; a warning for a damaged one, None for a kind this version does not know."""
     content = line.encode() if isinstance(line, str) else line
+    if not is_whole(content):
+        return DAMAGED if content.strip() else None
     try:
         return _DECODER.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except msgspec.DecodeError:
         pass  # perhaps a null, which stands for a number that is not known
     try:
         found: RunEvent = record.parse(content, _ANY, "event")
     except record.RecordError:
         return None
     return found
+
+
+def is_whole(content: bytes, *, summed: bool = False) -> bool:
+    """Whether the line is what was written; one without a sum, of a version before, if it is an object.
+
+    ``summed``: every line of its file has a sum.
+    """
+    body, found, told = content.rstrip().rpartition(_SUM)
+    if found:
+        return told == _sum_of(body)
+    try:
+        return not summed and isinstance(msgspec.json.decode(content), dict)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return False
+
+
+def _sum_of(body: bytes) -> bytes:
+    return b'%08x"}' % crc32(body)

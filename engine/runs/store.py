@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from engine import hashes
 from engine.errors import IntegrityError, UsageError
 from engine.files import digest
 from engine.records import record
 from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
 from engine.runs.events import RunEvent, RunFinished
-from engine.runs.lines import decode
+from engine.runs.lines import decode, is_whole
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
 _ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
 _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
-_TAIL_BYTES = 64 * 1024
+_TAIL_BYTES, _MAX_LINE = 64 * 1024, 4 * 2**20
 TRASH = ".deleting-"
 """Begins the name of a run that is being deleted."""
 _PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
@@ -100,15 +101,32 @@ class Run:
                     yield event
 
     def last_event(self) -> RunEvent | None:
-        """The newest whole event, read from the end of the file."""
+        """The newest whole event, read from the end of the file; damaged lines after it are passed over."""
+        whole = filter(is_whole, self._lines_back())
+        return next((event for line in whole if (event := decode(line))), None)
+
+    def has_lost_its_end(self) -> bool:
+        """Whether the newest line of the events is damaged, so that it may have been the end of the run."""
+        return not is_whole(next(self._lines_back(), b"{}"))
+
+    def _lines_back(self) -> Iterator[bytes]:
+        """Lines of the events, the newest first, read in pieces that grow; blank ones are left out."""
         try:
             with self.events_path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _TAIL_BYTES))
-                lines = file.read().split(b"\n")
+                end, size = file.seek(0, os.SEEK_END), _TAIL_BYTES
+                rest = b""
+                while end > 0:
+                    start = max(0, end - size)
+                    file.seek(start)
+                    rest, *lines = (file.read(end - start) + rest).split(b"\n")
+                    yield from filter(bytes.strip, reversed(lines))
+                    end, size = start, size * 2
+                    if len(rest) > _MAX_LINE:  # no event is so long: it is passed over
+                        rest = b""
+                if rest.strip():
+                    yield rest
         except FileNotFoundError:
-            return None
-        return next((event for line in reversed(lines) if (event := decode(line))), None)
+            return
 
     def status(self) -> _Status:
         """A run is alive if its lock is held; free and without an end it has crashed.
@@ -144,6 +162,9 @@ class RunStore:
 
         created = self.now()
         directory = self._new_directory(f"{created:%Y%m%d-%H%M%S}-{command}")
+        if self.root.name == hashes.RUNS:
+            hashes.begin(self.root.parent)
+        hashes.begin(directory)
         write_resolved(directory / "config.toml", config)
         manifest = RunManifest(
             id=directory.name,
@@ -155,6 +176,7 @@ class RunStore:
             git_commit=_commit(),
             config_digest=digest(config.model_dump(mode="json")),
             settings=settings.of_config(config),
+            hashed=True,
             **(extra or {}),
         )
         record.write(directory / MANIFEST, manifest)
@@ -200,12 +222,19 @@ class RunStore:
             yield Run(self.root / name)
 
     def tagged(self, command: str, **tags: Any) -> Iterator["Run"]:
-        """Runs of a command whose manifest carries all these fields, newest first."""
+        """Runs of a command whose manifest carries all these fields, newest first.
+
+        One whose manifest cannot be read carries none: `runs` tells what is wrong with it.
+        """
         for run in self:
-            if run.command == command:
+            if run.command != command:
+                continue
+            carries = False
+            with suppress(IntegrityError):
                 manifest = run.manifest
-                if all(getattr(manifest, name) == value for name, value in tags.items()):
-                    yield run
+                carries = all(getattr(manifest, name) == value for name, value in tags.items())
+            if carries:
+                yield run
 
     def sweep(self) -> list[str]:
         """Remove what killed writers and killed deletions left; runs at work are let alone.

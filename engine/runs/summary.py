@@ -1,8 +1,9 @@
 """Reading the line about a run from the files it wrote."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from msgspec import structs
 
@@ -10,7 +11,16 @@ from engine.errors import EngineError
 from engine.records import record
 from engine.records.figure import SURE
 from engine.records.rank_ic import RankICSummary
-from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, SplitFigures
+from engine.records.run import (
+    MANIFEST,
+    Labels,
+    RunFigures,
+    RunManifest,
+    RunSettings,
+    RunSummary,
+    Sharpe,
+    SplitFigures,
+)
 from engine.runs.events import Advanced, RunFinished, StepLogged
 from engine.runs.labels import read_labels
 from engine.runs.looks import day_words
@@ -18,30 +28,42 @@ from engine.runs.settings import settings_of
 from engine.runs.steps import seconds_between
 from engine.runs.store import Run
 
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The files of a run, each read by itself: a broken one hides nothing but what it says."""
+
+    run: Run
+    troubles: list[str] = field(default_factory=list)
+
+    def read(self, make: Callable[[], _T | None]) -> _T | None:
+        """What ``make`` gives; None, and one trouble more, where a file cannot be read."""
+        try:
+            return make()
+        except (EngineError, OSError) as error:
+            self.troubles.append(str(error).replace(f"{self.run.directory}/", ""))
+            return None
+
+    def record(self, name: str, kind: type[_T]) -> _T | None:
+        """The record in a file of the run; None without the file or with a broken one."""
+        return self.read(lambda: record.read_if_there(self.run.path(name), kind))
+
 
 def summarise(run: Run, *, with_settings: bool = True) -> RunSummary:
-    """A run that cannot be read says so in `trouble`; nothing else is raised than bugs.
+    """A run says in `trouble` which of its files cannot be read; nothing else is raised than bugs.
 
     Settings need the configuration's tables, whose import takes a quarter of a second.
     """
-    try:
-        return _summarise(run, with_settings=with_settings)
-    except (EngineError, OSError) as error:
-        words = f"unreadable: {error}".replace(f"{run.directory}/", "")
-        return RunSummary(
-            id=run.id,
-            command=run.command,
-            status="failed",
-            created=run.created.isoformat(),
-            trouble=words,
+    parts = _Parts(run)
+    status, last = parts.read(run.standing) or ("failed", None)
+    if status == "crashed" and run.has_lost_its_end():
+        parts.troubles.append(
+            "events.jsonl: its last line is damaged, so how it ended is not known"
         )
-
-
-def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
-    status, last = run.standing()
-    read = record.read_if_there
-    trained = read(run.path("train.json"), RunFigures)
-    told = trained or read(run.path("trial.json"), RunFigures)
+    trained = parts.record("train.json", RunFigures)
+    told = trained or parts.record("trial.json", RunFigures)
     progress, end = "", None
     if isinstance(last, StepLogged):
         progress = f"epoch {last.epoch}, {last.sessions_per_second:.0f} days/s"
@@ -49,11 +71,15 @@ def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
         progress = f"{last.stage} {last.done}/{last.total}"
     elif isinstance(last, RunFinished):
         progress, end = last.error, last
-        told = told or record.convert(last.summary, RunFigures, f"{run.id}: last event")
+        summary = last.summary
+        told = told or parts.read(lambda: record.convert(summary, RunFigures, "its last event"))
     told = told or RunFigures()
     trial = RankICSummary(rank_ic=told.rank_ic, rank_ic_se=told.rank_ic_se, n_dates=told.n_dates)
     known = trained or RunFigures()
-    settings = settings_of(run.directory, run.manifest) if with_settings else RunSettings()
+    manifest = parts.record(MANIFEST, RunManifest)
+    settings = (
+        manifest and with_settings and parts.read(lambda: settings_of(run.directory, manifest))
+    )
     return RunSummary(
         id=run.id,
         command=run.command,
@@ -63,13 +89,14 @@ def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
         test=_judged(told.test),
         judged_days=told.judged_days,
         days=day_words(run.directory.parent, told.judged_days),
-        sharpe=read(run.path("backtest.json"), Sharpe),
+        sharpe=parts.record("backtest.json", Sharpe),
         network=SplitFigures(validation=known.best, test=known.test),
         rivals=known.baselines,
         seconds=_seconds(run, told.seconds, end),
-        settings=settings,
-        labels=read_labels(run),
+        settings=settings or RunSettings(),
+        labels=parts.read(lambda: read_labels(run)) or Labels(),
         progress=progress,
+        trouble="unreadable: " + "; ".join(parts.troubles) if parts.troubles else "",
     )
 
 

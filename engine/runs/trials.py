@@ -9,7 +9,8 @@ of a sweep writes itself down here; the same settings on the same scores count o
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine.files import digest, sha256, write_json
+from engine.files import digest, write_json
+from engine.hashes import sha256
 from engine.records import record
 from engine.records.run import TRIALS, TriedVariant
 from engine.runs import lock

@@ -70,7 +70,7 @@ def exclusive(workspace: Path) -> Iterator[None]:
 def write_heartbeat(workspace: Path, now: dt.datetime) -> None:
     """Show that this process lives."""
     beat = {"at": now.isoformat(), "pid": os.getpid(), "host": socket.gethostname()}
-    write_json(workspace / HEARTBEAT, beat)
+    write_json(workspace / HEARTBEAT, beat, listed=False)
 
 
 def write_outlook(workspace: Path, outlook: Outlook) -> None:

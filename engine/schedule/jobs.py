@@ -9,7 +9,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from engine.errors import EnvironmentProblem
 from engine.files import Json, from_json
 from engine.runs import lock
 from engine.runs.events import Noted, RunEvent, Warned
+from engine.runs.launch import ENGINE
 
 _MAX_BYTES = 5 * 1024 * 1024
 _KEPT = 4
@@ -130,7 +130,7 @@ class ChildRunner:
     configured: tuple[str, ...] = ()
     """--preset, --set ... that the scheduler was given."""
     stopped: Callable[[], bool] = lambda: False
-    program: Sequence[str] = (sys.executable, "-m", "engine")
+    program: Sequence[str] = ENGINE
 
     @property
     def lock_path(self) -> Path:

@@ -217,7 +217,8 @@ class ScheduleLedger:
     ) -> None:
         sets = "".join(f", {name} = ?" for name in values)
         done = connection.execute(
-            f"UPDATE sessions SET state = ?{sets} WHERE exchange = ? AND session = ? AND state = ?",
+            # Names of columns are those of the callers' keywords.
+            f"UPDATE sessions SET state = ?{sets} WHERE exchange = ? AND session = ? AND state = ?",  # noqa: S608
             (after, *values.values(), *_key(session), before),
         )
         if done.rowcount != 1:

@@ -12,7 +12,7 @@ from engine.data.calendar import trading_days
 from engine.data.growth import incomplete
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError
-from engine.files import sha256
+from engine.hashes import sha256
 from engine.records.agenda import BookedSession
 from engine.schedule.jobs import ChildJob
 from engine.schedule.timetable import Session, timetable_of

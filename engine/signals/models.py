@@ -30,12 +30,13 @@ from engine.errors import GateError, IntegrityError, UsageError
 from engine.files import (
     building,
     digest,
+    inside,
     read_manifest,
-    sha256,
     write_bytes,
     write_json,
     write_manifest,
 )
+from engine.hashes import sha256
 from engine.records import record
 from engine.records.champion import (
     CHAMPION_FILE,
@@ -147,7 +148,7 @@ class ModelStore:
 
     def open(self, name: str) -> Model:
         """A package by its id, after its hashes were checked."""
-        model = Model(self.root / name)
+        model = Model(inside(self.root, name))
         if not (model.directory / "manifest.json").is_file():
             raise IntegrityError(f"{model.directory}: no such model package")
         model.verify()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.files import MANIFEST, digest, sync_directory, write_bytes
+from engine.files import MANIFEST, digest, inside, sync_directory, write_bytes
 from engine.records import record
 from engine.records.orders import Positions
 from engine.records.seal import (
@@ -56,11 +56,14 @@ class PinStore:
     _arrays: dict[str, _Arrays] = field(default_factory=dict, compare=False)
 
     def put(self, content: bytes) -> str:
-        """Keep the bytes; returns their name. A damaged file of that name is replaced."""
+        """Keep the bytes; returns their name. A damaged file of that name is replaced.
+
+        What is there is compared byte by byte: a flipped bit keeps the size.
+        """
         name = _name_of(content)
         path = self._path(name)
-        if not path.is_file() or path.stat().st_size != len(content):
-            write_bytes(path, content)
+        if not path.is_file() or path.read_bytes() != content:
+            write_bytes(path, content, listed=False)
         return name
 
     def get(self, name: str) -> bytes:
@@ -92,7 +95,7 @@ class PinStore:
         return self._arrays[name]
 
     def _path(self, name: str) -> Path:
-        return self.root / f"{name}.bin"
+        return inside(self.root, f"{name}.bin")
 
 
 def _name_of(content: bytes) -> str:

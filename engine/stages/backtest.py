@@ -32,7 +32,7 @@ from engine.data.calendar import currency_of
 from engine.data.load import load_panel
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
-from engine.files import write_parquet
+from engine.files import read_parquet, write_parquet
 from engine.portfolio.book import Book, measure
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
@@ -188,7 +188,7 @@ def _write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> N
 def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     stored = run.path("baselines.parquet")
     if stored.is_file():
-        rows = pl.read_parquet(stored).filter(pl.col("split") == "test")
+        rows = read_parquet(stored).filter(pl.col("split") == "test")
         horizon = simulator.config.portfolio.horizon
         return stored_baselines(rows, simulator.market, simulator.score_DN, horizon)
     return price_baselines(simulator.panel, simulator.market, simulator.score_DN)

@@ -25,7 +25,7 @@ def config(
         path = context.workspace / "config.toml"
         if path.exists():
             raise UsageError(f"{path}: exists already", hint="edit it, or remove it first")
-        write_text(path, render_template())
+        write_text(path, render_template(), listed=False)
         return Outcome(json={"path": str(path)}, text=f"wrote {path}")
     if action == "check":
         count = len(flatten(context.config))

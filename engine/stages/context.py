@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from engine import hashes
 from engine.config import Config
 from engine.config.file import Origins, override
 from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
@@ -94,7 +95,7 @@ def open_or_create(
             raise UsageError(
                 f"{run.id} is no {command} run", hint=f"`atft-tui {run.command}` made it"
             )
-        if run.status() == "done":
+        if run.status() == "done" and not hashes.missing(run.directory):
             raise UsageError(f"{run.id}: already done", hint="start a new run")
         config = run.config()
     elif context.run_id is not None:

@@ -13,7 +13,7 @@ from engine.dataset.loader import steps_of_epoch
 from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import GateError, Interrupted
 from engine.features.feature_set import FeatureSet
-from engine.files import digest, write_parquet
+from engine.files import digest, read_parquet, write_parquet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
@@ -235,7 +235,7 @@ def score_network(
     name, path = network_name(fold.index, seed, model), network_file(run, fold.index, seed, model)
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
-        return pl.read_parquet(path)
+        return read_parquet(path)
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
     begin = _warm_start(context, run, fold, model)
     trainer = build_trainer(

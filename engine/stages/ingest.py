@@ -14,7 +14,7 @@ from engine.data.merge import one_bar_each, place_of
 from engine.data.store import PanelStore, Snapshot
 from engine.data.tables import sector_notes
 from engine.errors import DataError, UsageError
-from engine.files import sha256
+from engine.hashes import sha256
 from engine.records.reading import Evidence
 from engine.records.snapshot import Revision
 from engine.runs.events import Noted, StageStarted

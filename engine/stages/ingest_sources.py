@@ -120,7 +120,7 @@ def from_jquants(context: StageContext) -> Arrived:
     folder = context.workspace / "data" / "jquants"
     api = Api(
         base_url=settings.base_url,
-        key=key_from(os.environ),
+        key=key_from(os.environ, settings.base_url),
         timeout=settings.timeout_seconds,
         pace=Pace(PER_MINUTE[settings.plan], sleep=patient_sleep(stopped)),
         sink=context.sink,

@@ -14,7 +14,7 @@ from engine.config import Config
 from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
-from engine.files import write_parquet
+from engine.files import read_parquet, write_parquet
 from engine.records.train import NETWORK
 from engine.runs.events import (
     Advanced,
@@ -101,7 +101,7 @@ def score_simple(
     config, path = context.config, simple_file(run, fold.index, plain=plain is not None)
     if path.is_file():
         progress.done += count_simple(dataset, fold, parts, config, seeds, plain)
-        return pl.read_parquet(path)
+        return read_parquet(path)
     taught = config if plain is None else member_config(config, PLAIN)
     frame = pl.concat(
         compute_baselines(

@@ -67,7 +67,7 @@ def runs(
 def _cells(about: RunSummary) -> list[str]:
     """One line of the table; what outside hands wrote is on one line, and shown, not obeyed."""
     deflated = about.sharpe.deflated if about.sharpe else math.nan
-    note = printable(about.labels.note or about.trouble)
+    note = printable(about.trouble or about.labels.note)
     return [
         about.id,
         about.status,

@@ -1,35 +1,18 @@
-"""`replay`, `diff` and `verify`: what was sealed, held against itself; `champion`: which model seals, who was
-it before, and the way back.
-"""
+"""`replay` and `diff`: what was sealed, held against itself; `champion`: who seals, and the way back."""
 
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
-from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
 from engine.signals.models import ModelStore
-from engine.signals.seal import PinStore, SealStore, manifest_bytes, verify_seal
+from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
 
 if TYPE_CHECKING:
     from engine.records.difference import SignalDifference
-
-
-class _SealCheck(Struct, frozen=True, kw_only=True):
-    """What `verify` found in one sealed directory."""
-
-    name: str
-    seal: str
-    """Digest of the manifest."""
-    checked: int
-    """Files, pins and models that were read; 0 if the seal itself is broken."""
-    error: str
-    """The first fault; empty without one."""
 
 
 def replay(context: StageContext, *, session: str) -> Outcome:
@@ -64,51 +47,6 @@ def replay(context: StageContext, *, session: str) -> Outcome:
     code = 0 if identical else IntegrityError.exit_code
     note = "" if same_code else "\nsealed by another version of the program"
     return Outcome(json=summary, text=f"{seal.name}\n{table(rows)}{note}", exit_code=code)
-
-
-def verify(context: StageContext, *, session: str | None) -> Outcome:
-    """Check seal, files, pins and model of one session's revisions, or of everything sealed.
-
-    Each pin and each model is read once, however many signals rest on it. Exit code 4 when anything is
-    damaged; the first fault of each directory is named.
-    """
-    seals = SealStore(context.workspace / "signals")
-    chosen = seal_places(seals.root) if session is None else [seals.open(session)]
-    pins, models = seals.pins, ModelStore(context.workspace / "models")
-    opened: dict[str, str] = {}
-    rows = [_checked(place, pins, models, opened) for place in chosen]
-    bad = [row for row in rows if row.error]
-    lines = [[row.name, "DAMAGED" if row.error else "ok", row.seal[:16], row.error] for row in rows]
-    return Outcome(
-        json={"signals": [record.as_json(row) for row in rows], "damaged": len(bad)},
-        text=table(lines, header=["signal", "", "seal", ""]) if lines else "nothing is sealed yet",
-        exit_code=IntegrityError.exit_code if bad else 0,
-    )
-
-
-def _checked(
-    place: SealPlace, pins: PinStore, models: ModelStore, opened: dict[str, str]
-) -> _SealCheck:
-    """``opened``: model -> its fault, of the models that were checked already."""
-    checked = 0
-    try:
-        checked = verify_seal(place, pins)
-        model = read_seal(place.directory).manifest.model
-        if model not in opened:
-            opened[model] = _fault(models, model)
-        fault = opened[model]
-    except IntegrityError as error:
-        fault = error.message
-    seal = read_seal(place.directory).digest
-    return _SealCheck(name=place.name, seal=seal, checked=checked, error=fault)
-
-
-def _fault(models: ModelStore, name: str) -> str:
-    try:
-        models.open(name)
-    except IntegrityError as error:
-        return error.message
-    return ""
 
 
 def diff(context: StageContext, *, before: str, after: str) -> Outcome:

@@ -12,7 +12,7 @@ from engine.data.store import PanelStore
 from engine.dataset.split import Fold, Split, refit_split, single_split
 from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
-from engine.files import write_parquet
+from engine.files import read_parquet, write_parquet
 from engine.model.build import parameter_table
 from engine.records import record
 from engine.records.rank_ic import RankICSummary
@@ -204,7 +204,7 @@ def _baselines(
     path, told = run.path("baselines.parquet"), run.path("feature_ic.json")
     config = context.config
     if path.exists():
-        frame = pl.read_parquet(path)
+        frame = read_parquet(path)
     else:
         sink.emit(StageStarted(stage="baselines"))
         whole = Fold(index=0, split=split)

@@ -20,8 +20,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine import hashes
 from engine.errors import GateError, IntegrityError
-from engine.files import Json, read_json, read_manifest, write_json, write_manifest, write_text
+from engine.files import (
+    MANIFEST,
+    Json,
+    read_json,
+    read_manifest,
+    read_text,
+    write_json,
+    write_manifest,
+    write_text,
+)
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 _VERSION = re.compile(r"^(?P<name>[a-z]+)-(?P<number>\d{6})$")
@@ -54,6 +64,7 @@ def save_checkpoint(
     write_json(staging / STATE, state)
     write_manifest(staging, {"name": name})
     target = root / f"{name}-{number:06d}"
+    hashes.note(target / MANIFEST, staging / MANIFEST)
     staging.rename(target)
     write_text(root / name, target.name + "\n")
     for old in versions.values():
@@ -67,7 +78,7 @@ def has_checkpoint(root: Path, name: str) -> bool:
 
 def load_checkpoint(root: Path, name: str) -> Checkpoint:
     """The current version, after its hashes were checked. A damaged one is an IntegrityError."""
-    directory = root / (root / name).read_text(encoding="utf-8").strip()
+    directory = _current(root, name)
     read_manifest(directory)
     try:
         tensors = load_file(directory / TENSORS)
@@ -78,7 +89,18 @@ def load_checkpoint(root: Path, name: str) -> Checkpoint:
 
 def tensors_path(root: Path, name: str) -> Path:
     """File of the current version's tensors."""
-    return root / (root / name).read_text(encoding="utf-8").strip() / TENSORS
+    return _current(root, name) / TENSORS
+
+
+def _current(root: Path, name: str) -> Path:
+    """Folder that the pointer names: a version of this checkpoint, nothing else."""
+    version = read_text(root / name).strip()
+    found = _VERSION.match(version)
+    if found is None or found["name"] != name:
+        raise IntegrityError(
+            f"{root / name}: names no version of checkpoint {name} ({version!r:.40})"
+        )
+    return root / version
 
 
 def sweep(root: Path) -> None:
@@ -91,7 +113,7 @@ def sweep(root: Path) -> None:
             shutil.rmtree(path)
         elif match and path.is_dir():
             pointer = root / match["name"]
-            if not pointer.is_file() or pointer.read_text(encoding="utf-8").strip() != path.name:
+            if not pointer.is_file() or read_text(pointer).strip() != path.name:
                 shutil.rmtree(path)
 
 

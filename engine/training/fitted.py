@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import hashes
 from engine.errors import IntegrityError
 from engine.files import write_bytes
 
@@ -115,7 +116,7 @@ class FittedModels:
     def read(cls, path: Path) -> Self:
         """IntegrityError where the file does not hold such models."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with np.load(io.BytesIO(hashes.read(path)), allow_pickle=False) as data:
                 parts: dict[tuple[int, int], dict[str, NDArray[Any]]] = {}
                 for name in data.files:
                     horizon, n, part = name.split(".")

@@ -24,6 +24,7 @@ from engine.config import Dimension, Range, TuneConfig
 from engine.errors import IntegrityError, UsageError
 from engine.records.study import TrialRow, TrialState, best_of
 from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent
+from engine.tuning.journal import require_whole, summed
 from engine.tuning.space import Space
 
 _MIN_TRIALS = 5
@@ -216,6 +217,7 @@ def open_study(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
     _end_torn_line(path)
+    require_whole(path)
     study = optuna.create_study(
         storage=_storage(path),
         study_name=name,
@@ -244,9 +246,16 @@ def _experimental() -> Iterator[None]:
         yield
 
 
+class _Journal(JournalFileBackend):
+    """Optuna's, whose lines carry a sum; it reads over the key that it does not know."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        super().append_logs([summed(entry) for entry in logs])
+
+
 def _storage(path: Path) -> JournalStorage:
     try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=_HeldByCaller(str(path))))
+        return JournalStorage(_Journal(str(path), lock_obj=_HeldByCaller(str(path))))
     except (ValueError, KeyError) as error:
         raise IntegrityError(
             f"{path}: not readable as the journal of a search ({error})",

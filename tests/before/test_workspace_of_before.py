@@ -47,10 +47,16 @@ def answer(name: str) -> dict[str, Any]:
 def test_commands_answer_as_they_did(workspace: Path, words: str, name: str) -> None:
     done = atft_here(workspace, *words.split(), "--json")
     assert done.code == 0, done.err
-    told = done.json
+    known, told = answer(name), done.json
     if name == "champion":
-        assert told.pop("trained_to") == told["splits"]["train"]["last"], "what its package says"
-    assert told == answer(name)
+        assert told["trained_to"] == told["splits"]["train"]["last"], "what its package says"
+    assert {key: told[key] for key in known} == known
+
+
+def test_its_runs_are_said_to_be_unhashed(workspace: Path) -> None:
+    done = atft_here(workspace, "verify", MAIN)
+    assert done.code == 0, done.err
+    assert done.out.split()[:2] == [MAIN, "unhashed"]
 
 
 def test_a_run_is_shown_as_it_was(workspace: Path) -> None:

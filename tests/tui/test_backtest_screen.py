@@ -14,7 +14,7 @@ from atft_tui.styles import THEMES
 from atft_tui.widgets.backtest.equity import EquityPanel
 from atft_tui.widgets.backtest.panels import ORDER, SIDE, TABS
 from atft_tui.widgets.table import BrowseTable
-from engine.files import read_json, write_json
+from engine.files import read_json, read_parquet, write_json, write_parquet
 from engine.runs.store import Run
 from tests.tui.backtest_files import sessions, without, write_backtest, write_holdings, write_sweep
 from tests.tui.conftest import MakeRun
@@ -190,11 +190,10 @@ async def test_eight_thousand_holdings_with_hostile_names(
 def hostile(run: Run) -> None:
     import polars as pl
 
-    names = pl.read_parquet(run.path("holdings_names.parquet"))
+    path = run.path("holdings_names.parquet")
     evil = "\x1b]0;title\x07[/red]\u202e" + "x" * 300
-    names.with_columns(name=pl.lit(evil), sector=pl.lit(evil)).write_parquet(
-        run.path("holdings_names.parquet")
-    )
+    named = read_parquet(path).with_columns(name=pl.lit(evil), sector=pl.lit(evil))
+    write_parquet(path, named)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])

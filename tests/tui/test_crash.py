@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from atft_tui import crash
 from atft_tui.app import CockpitApp
 from atft_tui.screens.home import HomeScreen
+from engine.secrets import MASK, redact
 from tests.tui.test_terminal import CURSOR_ON, ENTERED, LEFT, MOUSE_OFF, PATIENCE_S, read_until
 
 NOW = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
@@ -54,9 +55,9 @@ def test_a_report_by_hand(tmp_path: Path) -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_masked(told: str, secret: str) -> None:
-    masked = crash.redact(told, {})
+    masked = redact(told, {})
     assert secret not in masked
-    assert crash.MASK in masked
+    assert MASK in masked
 
 
 @pytest.mark.parametrize(
@@ -69,13 +70,13 @@ def test_what_looks_like_a_secret_is_masked(told: str, secret: str) -> None:
     ],
 )
 def test_the_rest_stays(told: str) -> None:
-    assert crash.redact(told, {}) == told
+    assert redact(told, {}) == told
 
 
 @given(st.text(st.characters(categories=("L", "N")), min_size=6, max_size=60), st.text(max_size=40))
 def test_a_value_of_the_environment_is_masked_wherever_it_stands(value: str, before: str) -> None:
     environment = {"MY_API_TOKEN": value, "ATFT_WEBHOOK_URL": ""}
-    assert value not in crash.redact(f"{before} {value} after", environment)
+    assert value not in redact(f"{before} {value} after", environment)
 
 
 def test_only_the_newest_reports_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +116,7 @@ import sys
 from pathlib import Path
 from atft_tui import app
 from atft_tui.screens.home import HomeScreen
+from engine.secrets import MASK, redact
 def broken(self):
     password = "a-local-variable"
     raise AttributeError("secret=hunter2 is no attribute")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from atft_tui.app import CockpitApp
 from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
+from engine.hashes import LIST
 from engine.runs.events import Noted, RunFinished, Warned
 from tests.engine.runs.samples import started, training
 from tests.tui.conftest import MakeRun
@@ -78,6 +79,21 @@ async def test_torn_files_are_said_and_read_again(tmp_path: Path, make_run: Make
             for place in PLACES:
                 await visit(pilot, place.name)
         path.write_bytes(whole)
+
+
+async def test_a_workspace_that_is_deleted_is_said_and_not_shown_as_a_new_one(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    make_run(EVENTS)
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        await visit(pilot, "runs")
+        assert "train-0001" in shown(pilot.app.screen)
+        shutil.rmtree(tmp_path / "runs")
+        (tmp_path / LIST).unlink()
+        for place in ("runs", "home"):
+            await visit(pilot, place)
+            await wait_until(pilot, lambda: "the workspace is gone" in shown(pilot.app.screen))
+            assert "An empty workspace" not in shown(pilot.app.screen)
 
 
 async def test_a_place_that_is_left_reads_no_more(

@@ -173,7 +173,7 @@ async def test_a_seal_that_breaks_before_the_eyes_is_not_shown_as_valid(workspac
         assert "data incomplete 2,812/3,950" in said(screen, "headline")
         assert "not sealed" in said(screen, "signals-bar")
         (workspace / ATTEMPT).write_text("{")
-        await wait(pilot, lambda: "cannot be read" in said(screen, "headline"))
+        await wait(pilot, lambda: "attempt.json" in said(screen, "headline"))
 
 
 @pytest.mark.parametrize("full", [True, False], ids=["full", "empty"])

@@ -17,9 +17,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import polars as pl
 
+from engine.config.market import LOOPBACK
 from engine.errors import DataError, EnvironmentProblem
 from engine.runs.events import Warned
 from engine.runs.sink import EventSink
@@ -33,7 +35,9 @@ _SPACING = 1.05
 _COVERS = re.compile(r"covers the following dates:\s*([\d-]{10})\s*~\s*([\d-]{10})?")
 _BAD_KEY = ("invalid or expired", "api key is required", "no active subscription")
 """The service answers 403, not 401, to a wrong key and tells the reasons apart by text."""
-_KEY_VARIABLE = "JQUANTS_API_KEY"
+_KEY_VARIABLE, _HOST_VARIABLE = "JQUANTS_API_KEY", "JQUANTS_API_HOST"
+_KEY_HOSTS = ("api.jquants.com", *LOOPBACK)
+"""Where the key may go. A workspace's configuration may come from anybody and cannot add to them."""
 _ATTEMPTS = 6
 """Of one request, the first included."""
 _BACKOFF_S, _BACKOFF_LIMIT_S = 1.0, 60.0
@@ -71,8 +75,14 @@ class _Trouble:
     """The answer came, but damaged."""
 
 
-def key_from(environment: Mapping[str, str]) -> str:
-    """The API key; EnvironmentProblem if the variable is missing or cannot be a key."""
+def key_from(environment: Mapping[str, str], base_url: str) -> str:
+    """The API key; EnvironmentProblem if it is missing, cannot be a key, or may not go to this address."""
+    host = urlsplit(base_url).hostname or ""
+    if host not in (*_KEY_HOSTS, environment.get(_HOST_VARIABLE, "")):
+        raise EnvironmentProblem(
+            f"data.jquants.base_url: the key does not go to {host}, only to {_KEY_HOSTS[0]}",
+            hint=f"if that host is yours, say so beside the key: {_HOST_VARIABLE}={host}",
+        )
     key = environment.get(_KEY_VARIABLE, "").strip()
     if not key:
         raise EnvironmentProblem(

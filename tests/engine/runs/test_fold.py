@@ -68,10 +68,8 @@ def long_run(steps: int) -> list[bytes]:
     lines = []
     for second, event in enumerate(events):
         minutes, hours = second // 60 % 60, second // 3600 % 24
-        text = encode(event).replace(
-            '"at":""', f'"at":"2026-01-05T{hours:02d}:{minutes:02d}:{second % 60:02d}+00:00"'
-        )
-        lines.append(text.encode())
+        at = f"2026-01-05T{hours:02d}:{minutes:02d}:{second % 60:02d}+00:00"
+        lines.append(encode(replace(event, at=at)).encode())
     return lines
 
 
@@ -137,7 +135,7 @@ def test_figures_without_a_number_are_read_as_nan_also_in_mappings() -> None:
 
 
 def test_a_value_of_another_type_is_a_damaged_line() -> None:
-    good = next(line for line in LINES if b"StepLogged" in line)
+    good = next(line for line in LINES if b"StepLogged" in line).partition(b',"crc"')[0] + b"}"
     assert isinstance(decode(good), StepLogged)
     for field in (b"step", b"loss", b"terms", b"learning_rate"):
         head, _, tail = good.partition(b'"' + field + b'":')

@@ -7,6 +7,7 @@ import pytest
 
 from engine.config import DataConfig
 from engine.errors import ConfigError, GateError, IntegrityError, UsageError
+from engine.files import write_text
 from engine.records.champion import Action
 from engine.records.record import as_json
 from engine.signals.models import ModelStore
@@ -81,7 +82,7 @@ def test_a_package_names_the_market_of_the_data_and_another_one_is_refused(desk:
     right = desk.models.require_champion()
     run = next(iter(desk.context().store))
     path = run.directory / "config.toml"
-    path.write_text(path.read_text().replace('market = "synthetic"', 'market = "us"'))
+    write_text(path, path.read_text().replace('market = "synthetic"', 'market = "us"'))
     assert run.config().data.market == "us"
     assert package(desk.context(), run).config().data.market == "synthetic"
 

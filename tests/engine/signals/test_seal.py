@@ -177,8 +177,10 @@ def test_pins_are_named_by_what_they_hold(tmp_path: Path) -> None:
     (tmp_path / f"{name}.bin").write_bytes(b"cut")
     with pytest.raises(IntegrityError, match="contents differ"):
         pins.get(name)
-    assert pins.put(b"bars of a day") == name
-    assert pins.get(name) == b"bars of a day"
+    for damaged in (b"cut", b"bars of a dax"):
+        (tmp_path / f"{name}.bin").write_bytes(damaged)
+        assert pins.put(b"bars of a day") == name, "the right bytes are at hand"
+        assert pins.get(name) == b"bars of a day"
     with pytest.raises(IntegrityError, match="missing"):
         pins.get("0" * 40)
 

@@ -13,7 +13,8 @@ from engine.files import read_json
 from engine.portfolio.prediction import Prediction, Weights
 from engine.stages.context import Outcome
 from engine.stages.predict import predict
-from engine.stages.sealed import diff, replay, verify
+from engine.stages.sealed import diff, replay
+from engine.stages.verify import verify
 from tests.engine.signals.desk import Desk
 
 
@@ -114,7 +115,7 @@ def test_a_replay_after_the_data_were_revised_gives_every_byte(desk: Desk) -> No
     assert moved
     by_itself = moved.get("S0001")
     assert by_itself is None or by_itself["own_rows"] > 0
-    assert verify(desk.context(), session=None).json["damaged"] == 0
+    assert verify(desk.context(), name=None).json["damaged"] == 0
 
 
 def test_a_book_of_neutral_scores_is_sealed_and_comes_again(desk: Desk, sealed_desk: Desk) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from engine.errors import IntegrityError, UsageError
+from engine.files import write_json
 from engine.records import record
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.stages.check import check, data
@@ -73,7 +74,7 @@ def test_a_manifest_that_lacks_a_month_is_damaged(market: Path, folder: str) -> 
     (path,) = (market / folder).glob("*/manifest.json")
     manifest = json.loads(path.read_text())
     del manifest["files"]["bars-2024-01.parquet"]
-    path.write_text(json.dumps(manifest))
+    write_json(path, manifest)
     with pytest.raises(IntegrityError, match=r"sessions of bars-2024-01\.parquet"):
         check(asked)
 

@@ -35,11 +35,14 @@ def test_networks_that_begin_with_each_others_weights_are_one_task() -> None:
 
 
 def test_a_blend_has_the_networks_of_its_members() -> None:
-    """Its members that learn the plain label too; their ridge and LightGBM are fitted while gathering."""
+    """Its members that learn the plain label too, networks and fits."""
     members = ["network", "mlp", "mlp-plain", "ridge", "lightgbm-plain"]
     blend = override(WARM, {"blend.members": members}, origin="test")
     plan = WalkforwardPlan(model="blend", with_baselines=False)
-    expected = ["seed-5", "baselines-fold-0", "baselines-fold-1", "mlp-seed-5", "mlp-plain-seed-5"]
+    expected = [
+        "seed-5", "baselines-fold-0", "baselines-fold-1", "mlp-seed-5", "mlp-plain-seed-5",
+        "baselines-plain-fold-0", "baselines-plain-fold-1",
+    ]  # fmt: skip
     assert names(blend, plan, 2) == expected
 
 

@@ -8,7 +8,7 @@ import pytest
 from engine.records.seal import read_seal
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore
-from engine.stages.sealed import verify
+from engine.stages.verify import verify
 from tests.engine.stages.seals import context_of, model_of, seal_of
 
 DAYS = ("2026-11-20", "2026-11-24", "2026-11-25")
@@ -32,7 +32,7 @@ def test_everything_is_checked_and_each_pin_and_model_is_read_once(
 
     monkeypatch.setattr(PinStore, "get", counted)
     monkeypatch.setattr(ModelStore, "open", counted_model)
-    done = verify(context_of(tmp_path), session=None)
+    done = verify(context_of(tmp_path), name=None)
     assert done.exit_code == 0, done.text
     assert [row["name"] for row in done.json["signals"]] == list(DAYS)
     # six files; the window, the bars and the master data
@@ -48,13 +48,13 @@ def test_a_damaged_pin_is_the_fault_of_every_seal_that_rests_on_it(tmp_path: Pat
     shared, own = made[0].inputs().window[0][1], made[1].inputs().bars[0][1]
     path = tmp_path / "signals" / "pins" / f"{own}.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    done = verify(context_of(tmp_path), session=None)
+    done = verify(context_of(tmp_path), name=None)
     assert (done.exit_code, done.json["damaged"]) == (4, 1)
     assert [bool(row["error"]) for row in done.json["signals"]] == [False, True, False]
     assert own in done.json["signals"][1]["error"]
     (tmp_path / "signals" / "pins" / f"{shared}.bin").unlink()
-    assert verify(context_of(tmp_path), session=None).json["damaged"] == 3
-    assert verify(context_of(tmp_path), session=DAYS[2]).json["damaged"] == 1
+    assert verify(context_of(tmp_path), name=None).json["damaged"] == 3
+    assert verify(context_of(tmp_path), name=DAYS[2]).json["damaged"] == 1
 
 
 def test_a_damaged_model_is_the_fault_of_its_signals_only(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_damaged_model_is_the_fault_of_its_signals_only(tmp_path: Path) -> Non
     for day, model in zip(DAYS, (good, bad, good), strict=True):
         seal_of(tmp_path, day, model.id)
     bad.members()[0].paths[0].write_bytes(b"other weight!")
-    done = verify(context_of(tmp_path), session=None)
+    done = verify(context_of(tmp_path), name=None)
     assert [bool(row["error"]) for row in done.json["signals"]] == [False, True, False]
     assert "seed-1" in done.json["signals"][1]["error"]
 
@@ -74,9 +74,12 @@ def test_a_seal_that_was_read_before_it_was_changed_is_read_again(tmp_path: Path
     assert read_seal(seal.directory).standing == "sealed"
     path = seal.directory / "card.json"
     path.write_bytes(path.read_bytes().replace(b"TRADE", b"trade"))
-    row = verify(context_of(tmp_path), session=None).json["signals"][0]
+    row = verify(context_of(tmp_path), name=None).json["signals"][0]
     assert "card.json: is not what was sealed" in row["error"]
     path.unlink()
-    row = verify(context_of(tmp_path), session=None).json["signals"][0]
+    row = verify(context_of(tmp_path), name=None).json["signals"][0]
     assert row["error"].endswith("card.json is missing")
-    assert verify(context_of(tmp_path / "none"), session=None).text == "nothing is sealed yet"
+    assert (
+        verify(context_of(tmp_path / "none"), name=None).text
+        == "nothing is sealed yet, and there is no run"
+    )

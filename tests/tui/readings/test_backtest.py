@@ -25,7 +25,8 @@ from atft_tui.widgets.backtest.panels import HOLDINGS
 from atft_tui.widgets.backtest.words import changes, conditions
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
-from engine.files import read_json, write_json
+from engine.files import read_json, read_parquet, write_json, write_parquet
+from engine.hashes import LIST
 from engine.records import record
 from engine.records.backtest import BacktestSummary
 from engine.records.protocol import CountedLook
@@ -189,6 +190,10 @@ def test_a_damaged_or_foreign_table_is_told(tmp_path: Path, run: Run, name: str)
 
 def test_damaged_holdings_are_told(run: Run) -> None:
     run.path("holdings.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(IntegrityError, match=r"holdings\.parquet: damaged"):
+        read_day(run.directory, sessions(300)[0])
+    run.path(LIST).unlink()  # as in a run of a version before
+    run.path("holdings.parquet").write_bytes(b"PAR1 and nothing more")
     with pytest.raises(IntegrityError, match="cannot be read"):
         read_day(run.directory, sessions(300)[0])
 
@@ -233,10 +238,11 @@ def test_the_ex_dates_of_a_day_are_read_and_an_older_file_has_none(run: Run) -> 
         (0.0, 0.0)
     }
     short = (pl.col("date") == day) & (pl.col("symbol") == "1301")
-    pl.read_parquet(path).with_columns(
+    paid = read_parquet(path).with_columns(
         pl.when(short).then(0.5).otherwise(0.0).cast(pl.Float32).alias("dividend"),
         pl.when(short).then(-0.0002).otherwise(0.0).cast(pl.Float32).alias("received"),
-    ).write_parquet(path)
+    )
+    write_parquet(path, paid)
     rows = {row.symbol: row for row in read_day(run.directory, day).rows}
     assert rows["1301"].dividend == 0.5
     column = next(column for column in HOLDINGS if column.name == "dividend")

@@ -9,6 +9,7 @@ import pytest
 
 from atft_tui.jobs import Job, outcome, read_answers
 from atft_tui.readings.desk import read_desk, read_schedule, read_shadow
+from engine.files import write_json
 from engine.records.shadow import PARTS
 from engine.runs import lock
 from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook
@@ -43,7 +44,7 @@ def test_a_ledger_of_an_older_version_has_no_running_gap(tmp_path: Path) -> None
     path = tmp_path / "signals" / "ledger.json"
     told = json.loads(path.read_text())
     del told["running"]
-    path.write_text(json.dumps(told))
+    write_json(path, told)
     shadow = read_shadow(tmp_path)
     assert shadow is not None
     assert shadow.told.running == {}

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from atft_tui.readings import feed
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from engine.runs import sink
-from engine.runs.events import Noted, StepLogged
+from engine.runs.events import Noted, StepLogged, Warned
 from engine.runs.fold import fold
 from engine.runs.launch import ControlFiles
-from engine.runs.lines import encode
+from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import started, step_events, training
 from tests.tui.conftest import MakeRun, append
@@ -94,10 +94,12 @@ def test_a_torn_last_line_waits_and_unknown_kinds_are_passed_over(make_run: Make
     with run.events_path.open("ab") as file:
         file.write(b'{"type": "Teleported", "step": 3}\n\xff\xfe\n' + torn[:30])
     one = RunFeed(run)
-    assert one.news().state == fold(EVENTS[:20])
+    damaged = decode(b"\xff\xfe")
+    assert isinstance(damaged, Warned)
+    assert one.news().state == fold([*EVENTS[:20], damaged])
     with run.events_path.open("ab") as file:
         file.write(torn[30:] + b"\n")
-    assert one.news().state == fold(EVENTS[:21])
+    assert one.news().state == fold([*EVENTS[:20], damaged, EVENTS[20]])
 
 
 def test_a_backlog_comes_in_slices_and_grows(
@@ -123,7 +125,9 @@ def test_a_line_longer_than_a_whole_read_is_passed_over(
     with run.events_path.open("ab") as file:
         file.write(b"y" * 17_000 + b"\n")
     append(run, EVENTS[3:5])
-    assert caught_up(RunFeed(run)).state.n_events == 5
+    state = caught_up(RunFeed(run)).state
+    assert len(state.warnings) == 1, "the end of the line is no event"
+    assert state.n_events == 5 + 1
 
 
 def test_a_clock_that_goes_back_leaves_a_sane_eta(make_run: MakeRun) -> None:

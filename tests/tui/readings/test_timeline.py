@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from atft_tui.readings import feed as module
 from atft_tui.readings.feed import Timeline
 from engine.runs import sink
-from engine.runs.events import RunEvent
+from engine.runs.events import RunEvent, Warned
 from engine.runs.fold import fold
-from engine.runs.lines import encode
+from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import step_events, training
 
@@ -61,11 +61,13 @@ def test_a_growing_file_with_torn_and_strange_lines(tmp_path: Path) -> None:
     whole = "".join(encode(e) + "\n" for e in first)
     path.write_text(strange + whole + torn[:20], encoding="utf-8")
     read_all(line)
-    assert line.state == fold(first)
+    damaged = [event for word in strange.splitlines() if (event := decode(word))]
+    assert [type(event) for event in damaged] == [Warned, Warned]
+    assert line.state == fold([*damaged, *first])
     path.write_text(strange + whole + "".join(encode(e) + "\n" for e in rest), encoding="utf-8")
     read_all(line)
-    for position in (0, 1, 29, 30, 31, len(EVENTS)):
-        assert line.at(position) == fold(EVENTS[:position])
+    for position in (0, 1, 2, 3, 31, 32, 33, len(EVENTS) + 2):
+        assert line.at(position) == fold([*damaged, *EVENTS][:position])
 
 
 @pytest.mark.parametrize("length", [10, 200])

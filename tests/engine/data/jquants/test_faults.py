@@ -21,6 +21,8 @@ from engine.runs.lines import encode
 from tests.engine.data.jquants.desk import FIRST, LAST, PASSING, Desk
 from tests.engine.data.jquants.server import KEY, FakeJQuants, Fault
 
+HOME = "https://api.jquants.com/v2"
+
 
 @given(st.dictionaries(st.integers(0, 60), st.sampled_from(PASSING), max_size=_ATTEMPTS - 1))
 @example(dict(zip(range(0, 32, 4), PASSING, strict=True)))
@@ -131,9 +133,24 @@ def test_a_wrong_key_is_named_by_its_variable_and_not_repeated(desk: Desk) -> No
 @pytest.mark.parametrize("value", [None, "", "  ", "two words", "línea", "a\nb"])
 def test_what_is_no_key_is_refused_without_being_shown(value: str | None) -> None:
     with pytest.raises(EnvironmentProblem, match="JQUANTS_API_KEY") as caught:
-        key_from({} if value is None else {"JQUANTS_API_KEY": value})
+        key_from({} if value is None else {"JQUANTS_API_KEY": value}, HOME)
     if value and value.strip():
         assert value not in caught.value.message + caught.value.hint
+
+
+def test_a_configuration_cannot_send_the_key_to_another_host() -> None:
+    """Only who sets the key can name a host of his own, beside it."""
+    mine = {"JQUANTS_API_KEY": "key"}
+    for fine in (HOME, "http://127.0.0.1:8000", "http://localhost"):
+        assert key_from(mine, fine) == "key"
+    for other in (
+        "https://evil.example/v2",
+        "https://api.jquants.com.evil.example",
+        "https://api.jquants.com:x@evil.example",
+    ):
+        with pytest.raises(EnvironmentProblem, match="does not go to"):
+            key_from(mine, other)
+    assert key_from({**mine, "JQUANTS_API_HOST": "mirror.mine"}, "https://mirror.mine/v2") == "key"
 
 
 def test_the_key_is_in_no_output(

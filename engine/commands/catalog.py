@@ -182,6 +182,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("first_test", "First test day of the walk-forward, ISO date."),
         _option("last_test", "Last test day of the walk-forward, ISO date."),
         _option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
+        _option("model", "Whose scores: network, or with --walkforward blend.", default="network"),
         _JOBS,
         _CONFIRM,
         _option("resume", "Go on with the comparison of this run, with its own options."),

@@ -48,18 +48,24 @@ class ComparisonPlan(Struct, frozen=True, kw_only=True):
     first_test: str | None = None
     last_test: str | None = None
     step: str = "1y"
+    model: str = NETWORK
+    """Whose scores are compared, as in a walk-forward."""
     confirm: bool = False
     """It may judge confirmation days."""
 
     def check(self) -> None:
-        """UsageError where the numbers make no sense."""
+        """UsageError where the options make no sense."""
+        if self.model != NETWORK and not self.walkforward:
+            raise UsageError(
+                f"--model {self.model} needs --walkforward: a training is of a network"
+            )
         if self.seeds < 1:
             raise UsageError("--seeds must be at least 1")
         if self.kind == "permutations" and self.seeds < 2:
             raise UsageError("--seeds: one permutation has no spread", hint="at least 2, better 5")
 
     def folds(self) -> WalkforwardPlan | None:
-        """The walk-forward of one network; None: train on the configured split."""
+        """The walk-forward of one seed; None: train on the configured split."""
         if not self.walkforward:
             return None
         plan = WalkforwardPlan(
@@ -67,6 +73,7 @@ class ComparisonPlan(Struct, frozen=True, kw_only=True):
             last_test=self.last_test,
             step=self.step,
             with_baselines=False,
+            model=self.model,
         )
         plan.check()
         return plan

@@ -31,6 +31,7 @@ from engine.records.comparison import (
 )
 from engine.records.figure import Figure
 from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan, WalkforwardPlan
+from engine.records.train import NETWORK
 from engine.runs import lock
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
@@ -128,6 +129,7 @@ def compare(
     first_test: str | None = None,
     last_test: str | None = None,
     step: str = "1y",
+    model: str = NETWORK,
     confirm: bool = False,
     jobs: int | None = None,
     resume: str | None = None,
@@ -152,6 +154,7 @@ def compare(
             first_test=first_test,
             last_test=last_test,
             step=step,
+            model=model,
             confirm=confirm,
         )
         return _train_and_judge(with_jobs(context, jobs), plan)
@@ -217,16 +220,18 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
     days_D = features.dates_S[_test_sessions(context, features, folds)]
     way = protocol.NEWEST_DAYS if folds is None else protocol.LAST_TEST
     protocol.check(context, days_D, features.market, confirm=plan.confirm, way=way)
+    judged_by: tuple[str, ...] = _JUDGED_BY
+    beside = {"device", "rivals_hear_neighbours"}
+    if plan.model != NETWORK:
+        judged_by, beside = (*_JUDGED_BY, "blend"), {"device"}
     wanted = {
         "variants": [msgspec.to_builtins(variant) for variant in variants],
         "seeds": plan.seeds,
         "plan": None if folds is None else record.as_json(folds),
         "data": features.fingerprint,
         **{
-            name: getattr(context.config, name).model_dump(
-                mode="json", exclude={"device", "rivals_hear_neighbours"}
-            )
-            for name in _JUDGED_BY
+            name: getattr(context.config, name).model_dump(mode="json", exclude=beside)
+            for name in judged_by
         },
     }
     name = f"{plan.kind}-{digest(wanted)[:8]}"

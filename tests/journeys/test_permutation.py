@@ -11,10 +11,12 @@ import pytest
 from engine.dataset.split import single_split
 from engine.errors import UsageError
 from engine.files import read_json
+from engine.records.train import read_train
 from engine.runs.sink import NullSink
 from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
 from engine.stages.load import as_taught, load_dataset
+from engine.training import baselines
 from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 
@@ -44,6 +46,29 @@ def test_the_mean_is_within_two_errors_of_zero(answer: dict[str, Any]) -> None:
     assert test["rank_ic"] == pytest.approx(np.mean(each))
     assert test["spread"] == pytest.approx(np.std(each, ddof=1))
     assert test["se"] == pytest.approx(math.hypot(test["spread"] / math.sqrt(3), test["se_days"]))
+
+
+def test_the_blend_learns_nothing_from_permuted_labels_either(
+    market: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every member is taught the permuted labels: one that was not would carry the mean away from zero."""
+    monkeypatch.setattr(baselines, "_LIGHTGBM_ROUNDS", 20)
+    here = Here(market, ("training.epochs=[1,0,1,0]", "executor.jobs=1"))
+    found = compare(
+        here.context(),
+        what=("permutations",),
+        seeds=3,
+        walkforward=True,
+        first_test="2019-08-01",
+        model="blend",
+    ).json
+    assert found["verdict"] == "within", found["test"]
+    run = RunStore(market / "runs").open(found["permutations"][0]["run_id"])
+    told = read_train(run.directory)
+    assert (told.model, told.permuted_labels) == ("blend", True)
+    assert {"network", "mlp", "lightgbm", "ridge"} <= set(told.baselines)
+    with pytest.raises(UsageError, match="--model blend needs --walkforward"):
+        compare(here.context(), what=("permutations",), seeds=3, model="blend")
 
 
 def test_days_that_decide_are_permuted_and_days_that_judge_are_not(market: Path) -> None:

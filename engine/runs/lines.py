@@ -49,7 +49,7 @@ def is_whole(content: bytes, *, summed: bool = False) -> bool:
 
     ``summed``: every line of its file has a sum.
     """
-    body, found, told = content.rstrip().rpartition(_SUM)
+    body, found, told = content.removesuffix(b"\n").rpartition(_SUM)
     if found:
         return told == _sum_of(body)
     try:

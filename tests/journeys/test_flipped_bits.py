@@ -31,6 +31,7 @@ from engine.portfolio.prediction import Prediction
 from engine.report.facts import gather
 from engine.report.render import as_json
 from engine.runs.store import Run, RunStore
+from engine.runs.summary import summarise
 from engine.runs.trials import count_trials
 from engine.stages.load import load_dataset
 from engine.stages.runs import runs
@@ -131,7 +132,7 @@ def desk(scene: Scene) -> object:
 
 
 def followed(scene: Scene) -> object:
-    return RunFeed(scene.run).news().state
+    return RunFeed(scene.run).news().state, summarise(scene.run)
 
 
 def stored(scene: Scene) -> object:
@@ -182,7 +183,7 @@ KINDS: dict[str, tuple[Reader, ...]] = {
     "runs/*-train-*/weights.parquet": (report,),
     "runs/*-train-*/sweep.json": (report, screen),
     "runs/*-train-*/events.jsonl": (followed, report),
-    "runs/*-train-*/report.*": (screen,),
+    "runs/*-train-*/report.*": (listed,),
     "runs/*-train-*/checkpoints/*/*": (checkpoints,),
     "runs/*-train-*/checkpoints/[a-z]*[a-z]": (checkpoints,),
     "runs/*-train-*/files.sha256": (listed, report, screen, predictions),
@@ -249,7 +250,7 @@ def silent(scene: Scene, kind: str, flips: int) -> list[str]:
         with flipped(path, rng) as place:
             for read, before in right.items():
                 after = said(read, scene)
-                if after != before and path.stem not in after:
+                if after != before and path.name not in after:
                     missed.append(f"{path} bit {place}: {read.__name__}: {after[:300]}")
             found = verify(scene.here.context(), name=None)
             # A line may be of a checkpoint that is gone, or one of several contents of a file.

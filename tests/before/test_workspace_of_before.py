@@ -77,9 +77,19 @@ def test_a_seal_of_an_earlier_network_says_what_made_it(workspace: Path) -> None
 
 
 def test_the_ledger_fills_the_seals_at_the_same_prices(workspace: Path) -> None:
+    """Another processor adds in another order: the last digits of a mean are its own."""
     done = atft_here(workspace, "ledger", "--json")
     assert done.code == 0, done.err
-    assert done.json == answer("ledger")
+    assert rounded(done.json) == rounded(answer("ledger"))
+
+
+def rounded(value: Any) -> Any:
+    """Every float in it to ten significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
 def test_a_report_of_the_old_run_is_made(workspace: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def model_of(context: StageContext, dataset: Dataset) -> Model:
         features=dict.fromkeys(names, noise), scores=noise, deviation=1.0, sessions=1
     )
     store = ModelStore(context.workspace / "models")
-    model = store.pack([weights], context.config, facts, reference)
+    model = store.pack({"seed-1.safetensors": weights}, context.config, facts, reference)
     store.record("promoted", model.id, at=context.now())
     return model
 

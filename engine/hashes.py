@@ -21,8 +21,8 @@ from pathlib import Path
 from engine.errors import IntegrityError
 
 LIST, MANIFEST = "files.sha256", "manifest.json"
-RUNS = "runs"
-"""Folder of the runs of a workspace; their files come one by one, so their manifests name none."""
+DATA, RUNS = "data", "runs"
+"""Folders of a workspace, by which it is known. Files of runs come one by one: their manifests name none."""
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)", re.DOTALL)
 _DEPTH = 5
 """Folders above a file that are looked through for its list."""

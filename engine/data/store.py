@@ -182,7 +182,8 @@ class PanelStore:
     def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
         """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""
         self.root.mkdir(parents=True, exist_ok=True)
-        hashes.begin(self.root.parent)
+        if self.root.name == hashes.DATA:
+            hashes.begin(self.root.parent)
         taken = set(draft.base.manifest.files) if draft.base else set()
         fields = draft.fields() | dict(said or {})
         snapshot = self._publish(fields, draft.raw.securities, draft.files, draft.base, taken)

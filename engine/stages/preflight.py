@@ -97,11 +97,8 @@ def _data(context: StageContext) -> list[PreflightRow]:
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
-    refit, needs = (
-        config.training.refit,
-        Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day),
-    )
-    copies = _CHECKPOINT_COPIES + refit * _REFIT_COPIES
+    needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
+    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
     disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free

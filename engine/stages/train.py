@@ -258,19 +258,19 @@ def _with_scores(
     differences.
     """
     (trainer, newest), training = trainers, context.config.training
-    progress = trainer.progress
-    h, split = training.score_horizon, trainer.split
+    progress, h, split = trainer.progress, training.score_horizon, trainer.split
     others = other_graphs(trainer.model, training.seed)
     scored = {
         "validation": trainer.score(split.validation, others),
         "test": newest.score(split.test),
     }
-    frames = [days.to_frame(features, split=name, fold=0) for name, days in scored.items()]
-    scores = pl.concat(frames).sort("date", "symbol")
+    scores = pl.concat(
+        days.to_frame(features, split=name, fold=0) for name, days in scored.items()
+    ).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=training.null_draws, seed=training.seed)
     baselines = _with_blend(scores, baselines, context.config)
-    if BLEND in baselines.get_column("name", default=pl.Series()):
+    if not baselines.is_empty():
         mixed = baselines.filter(pl.col("name") == BLEND)
         judged |= _judge_baselines(context, mixed, features, trainer.sink)
     rivals = against_baselines(scores, baselines, features, context.config)

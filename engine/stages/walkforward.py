@@ -35,7 +35,12 @@ from engine.stages.protocol import LAST_TEST
 from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import line, table
 from engine.stages.train import provenance
+from engine.training.baselines import FITS, RULES
 from engine.training.evaluate import against_baselines, anatomy, evaluate
+from engine.training.members import PERCEPTRON
+
+MODELS = (NETWORK, BLEND, PERCEPTRON, *FITS, *RULES)
+"""Whose scores a walk-forward can keep."""
 
 
 def walkforward(
@@ -64,6 +69,9 @@ def walkforward(
         with_baselines=with_baselines,
         model=model,
     )
+    if model not in MODELS:
+        known = ", ".join(MODELS)
+        raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
     run, context = open_or_create(with_jobs(context, jobs), "walkforward", resume=resume)
     context = with_jobs(context, jobs)  # a run that was there has a configuration of its own
     if resume is not None:
@@ -157,8 +165,7 @@ def _take(table: pl.DataFrame, model: str, config: Config) -> tuple[pl.DataFrame
     chosen = pl.col("name") == model
     scores = table.filter(chosen).drop("name")
     if scores.is_empty():
-        known = ", ".join(table["name"].unique().sort())
-        raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
+        raise UsageError(f"--model {model}: no scores, a feature that it needs is not in the set")
     return known_horizons(scores), table.filter(~chosen)
 
 

@@ -33,7 +33,7 @@ def test_golden_line() -> None:
     event = GatesLogged(seq=4, at="2026-01-05T09:00:00.000+00:00", step=7, alpha={"bypass": 0.5})
     line = (
         '{"type":"GatesLogged","seq":4,"at":"2026-01-05T09:00:00.000+00:00","task":"","step":7,'
-        '"alpha":{"bypass":0.5},"crc":"8d454edd"}'
+        '"alpha":{"bypass":0.5},"crc":"e60a3f88"}'
     )
     assert encode(event) == line
     assert decode(line) == event

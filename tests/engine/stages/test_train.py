@@ -198,7 +198,7 @@ def test_a_simple_model_takes_the_place_of_the_network_with_the_horizons_it_has(
     scores, others = _take(table, "ridge", Config())
     assert scores.columns == ["date", "symbol", "score_5"]
     assert others["name"].to_list() == ["rule"]
-    with pytest.raises(UsageError, match="no such model"):
+    with pytest.raises(UsageError, match="no scores"):
         _take(table, "oracle", Config())
 
 

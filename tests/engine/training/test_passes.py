@@ -143,7 +143,7 @@ def test_gradients_add_to_what_is_there(model: ATFTGATFAN, batch: Batch, coupled
 
 
 @pytest.mark.parametrize("runtime", [FAST, HALF])
-def test_two_runs_with_dropout_are_equal_bit_by_bit(
+def test_two_runs_with_dropout_have_the_same_masks(
     model: ATFTGATFAN, batch: Batch, coupled: Config, runtime: Runtime
 ) -> None:
     def repeated(seed: int) -> list[Tensor | None]:
@@ -151,9 +151,16 @@ def test_two_runs_with_dropout_are_equal_bit_by_bit(
             return run(by_rows, model, batch, coupled, seed)[1]
 
     first, again, other = repeated(1), repeated(1), repeated(2)
-    for a, b in zip(first, again, strict=True):
-        assert a is None or torch.equal(a, b)  # type: ignore[arg-type]
-    assert any(a is not None and not torch.equal(a, b) for a, b in zip(first, other, strict=True))  # type: ignore[arg-type]
+    pairs = [(a, b, c) for a, b, c in zip(first, again, other, strict=True) if a is not None]
+    for a, b, _ in pairs:
+        assert b is not None
+        assert torch.equal(a, b) if not runtime.autocast else distance(a, b) < 0.02
+    assert max(distance(a, c) for a, _, c in pairs if c is not None) > 0.5
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """Of two gradients, as a share of the first."""
+    return float((a - b).norm() / (a.norm() + 1e-12))
 
 
 def test_gradients_in_bfloat16_point_where_those_in_float32_do(

@@ -48,6 +48,7 @@ def test_the_mean_is_within_two_errors_of_zero(answer: dict[str, Any]) -> None:
     assert test["se"] == pytest.approx(math.hypot(test["spread"] / math.sqrt(3), test["se_days"]))
 
 
+@pytest.mark.slow
 def test_the_blend_learns_nothing_from_permuted_labels_either(
     market: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from engine.runs.store import Run, RunStore
 from tests.journeys.command import PATIENCE_S, SETTINGS, atft, start_run, wait_for_event
 
 SHORT = [*SETTINGS, "--set", "training.epochs=[1,1,1,1]", "--set", "training.day_stride=16"]
-SPAN = ["--first-test", "2019-08-01", "--step", "40"]
+SPAN = ["--first-test", "2019-08-01", "--step", "60"]
 WORDS = ["walkforward", *SPAN, "--seeds", "2", "--with-baselines", *SHORT]
 
 
@@ -153,6 +153,7 @@ def test_two_processes_pause_and_stop_as_one_does_and_one_can_go_on(market: Path
     assert_same_scores(run, again)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_from_fold_to_fold_in_one_process(market: Path, warm: Run) -> None:
     words = [*WORDS[:5], "--seeds", "1", *SHORT, "--set", "training.warm_start=true"]
     done = atft(market, *words, "--jobs", "2", "--json", "--quiet")

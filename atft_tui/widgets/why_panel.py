@@ -117,7 +117,7 @@ def _variables(value: Question, width: int) -> list[Text]:
     name, why = max(8, width - 14), value.why
     lines = []
     if why.members:
-        lines.append(_titles(("models of the blend", name), ("", 5), ("rank", -6)))
+        lines.append(_titles(("members", name), ("", 5), ("rank", -6)))
     for model, rank in why.members:
         bar = meter(min(1.0, 2.0 * abs(rank)), 5), 5, UP if rank > 0 else DOWN
         lines.append(row((fmt.clean(model), name), bar, (f"{rank:+.3f}", -6)))

@@ -296,11 +296,11 @@ def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -
     text = WhyPanel(id="w").picture(explained, 60, 30).plain
     assert "signals.explain_names" not in text
     assert "+0.410" in text
-    assert "models of the blend" not in text
+    assert "members" not in text
     said = (("network", 0.482), ("lightgbm", -0.113))
     blended = replace(explained, why=replace(explained.why, members=said))
     text = WhyPanel(id="w").picture(blended, 60, 30).plain
-    assert text.index("models of the blend") < text.index("lightgbm") < text.index("reversal_5")
+    assert text.index("members") < text.index("lightgbm") < text.index("reversal_5")
     assert "+0.482" in text
     assert "-0.113" in text
 

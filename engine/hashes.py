@@ -82,7 +82,7 @@ def note(path: Path, content: Path) -> None:
     """List the hash of ``content``, a file that is about to take the name ``path``."""
     if place := _place(path):
         home, name = place
-        _append(home / LIST, f"{sha256(content)}  {name}\n")
+        append(home / LIST, f"{sha256(content)}  {name}\n")
 
 
 def read(path: Path) -> bytes:
@@ -244,13 +244,13 @@ def _parse(path: Path) -> tuple[dict[str, frozenset[str]], list[int]]:
     return found, damaged
 
 
-def _append(path: Path, line: str) -> None:
-    """One write of a whole line, synced; a torn last line is ended first."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+def append(path: Path, lines: str) -> None:
+    """One write of whole lines, synced; a torn last line is ended first, a file that is not there is made."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, ("\n" * torn + line).encode())
+        os.write(descriptor, ("\n" * torn + lines).encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -4,7 +4,6 @@ Each line is synced, so no crash hides a look; a line that a crash has torn was 
 passed over.
 """
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine import hashes
 from engine.files import sync_directory
 from engine.records.protocol import LOOKS, CountedLook, JudgedDays
 from engine.runs import lock
@@ -21,17 +21,10 @@ def add_looks(root: Path, looks: Sequence[CountedLook]) -> None:
     """Append the looks to the store at ``root``; one at the same scores, book and days stands there once."""
     with lock.waiting(root / f".{LOOKS}.lock"):
         known = {_key(look) for look in read_looks(root)}
-        new = [msgspec.json.encode(look) + b"\n" for look in looks if _key(look) not in known]
-        if not new:
-            return
-        with (root / LOOKS).open("a+b") as file:
-            file.seek(0)
-            before = file.read()
-            torn = bool(before) and not before.endswith(b"\n")
-            file.write(b"\n" * torn + b"".join(new))
-            file.flush()
-            os.fsync(file.fileno())
-        sync_directory(root)
+        new = [msgspec.json.encode(look).decode() for look in looks if _key(look) not in known]
+        if new:
+            hashes.append(root / LOOKS, "".join(f"{line}\n" for line in new))
+            sync_directory(root)
 
 
 def read_looks(root: Path) -> tuple[CountedLook, ...]:

@@ -20,7 +20,7 @@ from engine.records import record
 from engine.records.backtest import JudgedFigures, SettingsTable, SpanFigures
 from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays, SpanName
 from engine.records.train import SpanResult
-from engine.runs.looks import add_looks, day_words, read_looks
+from engine.runs.looks import add_looks, read_looks
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials, trial_keys
 from engine.stages.context import Outcome, StageContext
@@ -231,9 +231,9 @@ def outcome(
     context: StageContext, found: msgspec.Struct, text: str, days: JudgedDays | None
 ) -> Outcome:
     """What a command answers, with the kind of its days and how often they were looked at."""
-    words = day_words(context.store.root, days)
     if days is None:
         return Outcome(json=record.as_json(found), text=text)
     looks = days.looks(read_looks(context.store.root))
+    words = days.words(looks)
     told = {"looks": looks, "days": words}
     return Outcome(json=record.as_json(found) | told, text=f"{text}\n\nprotocol: {words}")

@@ -31,7 +31,7 @@ from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
 from engine.training.baselines import FITS, compute_baselines, count_fits
-from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config, perceptron
+from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
 
 FITTED = "fits"
 """Directory of a run with its ridge and LightGBM models."""
@@ -69,18 +69,30 @@ def score_rivals(
     total = count_simple(dataset, fold, parts, config, seeds) + seeds
     progress = RivalProgress(sink, context.stop, total)
     simple = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
+    networks = _score_networks(
+        context, run, dataset, fold, member=PERCEPTRON, seeds=seeds, parts=parts, sink=progress
+    )
+    return pl.concat([simple, networks])
+
+
+def _score_networks(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    *,
+    member: str,
+    seeds: int,
+    parts: Sequence[Part],
+    sink: EventSink,
+) -> pl.DataFrame:
+    """Scores of a member's networks, under its name; torch's random state is as before afterwards."""
+    own = replace(context, config=member_config(context.config, member))
     with torch.random.fork_rng():
         scores = score_seeds(
-            replace(context, config=perceptron(config)),
-            run,
-            dataset,
-            [fold],
-            seeds=seeds,
-            parts=parts,
-            sink=progress,
-            model=PERCEPTRON,
+            own, run, dataset, [fold], seeds=seeds, parts=parts, sink=sink, model=member
         )
-    return pl.concat([simple, named(scores, PERCEPTRON)])
+    return named(scores, member)
 
 
 def score_simple(
@@ -191,13 +203,12 @@ def score_plain(
             )
         )
     for member in networks:
-        own = replace(context, config=member_config(config, member))
         seen = dataset if kind_of(member) == NETWORK else heard
-        with torch.random.fork_rng():
-            scores = score_seeds(
-                own, run, seen, [fold], seeds=seeds, parts=parts, sink=progress, model=member
+        frames.append(
+            _score_networks(
+                context, run, seen, fold, member=member, seeds=seeds, parts=parts, sink=progress
             )
-        frames.append(named(scores, member))
+        )
     return frames
 
 

@@ -7,10 +7,11 @@ import pytest
 from engine.config.file import resolve
 from engine.files import write_json
 from engine.hashes import LIST
-from engine.runs.events import Noted, RunFinished, StageStarted
+from engine.runs.events import StageStarted
 from engine.runs.sink import JsonlSink
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import summarise
+from tests.engine.runs.ended import ended_run
 
 FIGURES = {"test": {"rank_ic": 0.031, "rank_ic_se": 0.005, "n_dates": 60, "null_band": 0.01}}
 GARBAGE = [b"\x00" * 200_000, b"\xff\xfe\n" * 40_000, b"[" * 100_000 + b"\n", b'{"type": "StepLo']
@@ -19,11 +20,7 @@ GARBAGE = [b"\x00" * 200_000, b"\xff\xfe\n" * 40_000, b"[" * 100_000 + b"\n", b'
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Ended well, with figures and a backtest."""
-    made = RunStore(tmp_path / "runs").create("train", resolve([]).config)
-    sink = JsonlSink(made.events_path)
-    for event in (Noted(message="one"), RunFinished(status="done")):
-        sink.emit(event)
-    sink.close()
+    made = ended_run(tmp_path)
     write_json(made.path("train.json"), FIGURES)
     write_json(made.path("backtest.json"), {"sharpe": 1.25, "sharpe_low": 0.5})
     return made

@@ -4,24 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from engine.config.file import resolve
 from engine.errors import UsageError
 from engine.files import building, write_json, write_manifest, write_text
 from engine.hashes import LIST
-from engine.runs.events import Noted, RunFinished
-from engine.runs.sink import JsonlSink
-from engine.runs.store import Run, RunStore
+from engine.runs.store import Run
 from engine.stages.verify import verify
+from tests.engine.runs.ended import ended_run
 from tests.engine.stages.seals import context_of
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    made = RunStore(tmp_path / "runs").create("train", resolve([]).config)
-    sink = JsonlSink(made.events_path)
-    for event in (Noted(message="one"), RunFinished(status="done")):
-        sink.emit(event)
-    sink.close()
+    made = ended_run(tmp_path)
     write_json(made.path("backtest.json"), {"sharpe": 1.25})
     write_text(made.path("checkpoints/kept"), "kept-000001")
     return made

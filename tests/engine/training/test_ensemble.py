@@ -83,6 +83,15 @@ def one_way(window: DayWindow) -> DayWindow:
     )
 
 
+def without_edge(window: DayWindow, edge: int) -> DayWindow:
+    keep = np.arange(window.edge_index_2E.shape[1]) != edge
+    return replace(
+        window,
+        edge_index_2E=window.edge_index_2E[:, keep].copy(),
+        edge_attr_EK=window.edge_attr_EK[keep],
+    )
+
+
 def test_a_score_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: World) -> None:
     """The copies in one batch, against one whole forward pass for each edge."""
     window = one_way(window_of(world, int(world.split.test[5])))
@@ -94,12 +103,7 @@ def test_a_score_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
         full = network(batch_of(window)).score_MH[:, H].double().numpy()
         for edge, score in zip(told.edge_X, told.score_X, strict=True):
             target = int(window.edge_index_2E[1, edge])
-            keep = np.arange(window.edge_index_2E.shape[1]) != edge
-            alone = replace(
-                window,
-                edge_index_2E=window.edge_index_2E[:, keep].copy(),
-                edge_attr_EK=window.edge_attr_EK[keep],
-            )
+            alone = without_edge(window, int(edge))
             value = float(network(batch_of(alone)).score_MH[target, H])
             assert abs(value - full[target]) > 1e-6
             assert np.isclose(score, (value - full.mean()) / full.std(ddof=1), atol=1e-4)
@@ -203,12 +207,7 @@ def test_a_blend_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
     assert isinstance(network, NetworkMember)
     for edge, score in zip(told.edge_X, told.score_X, strict=True):
         target = int(window.edge_index_2E[1, edge])
-        keep = np.arange(window.edge_index_2E.shape[1]) != edge
-        alone = replace(
-            window,
-            edge_index_2E=window.edge_index_2E[:, keep].copy(),
-            edge_attr_EK=window.edge_attr_EK[keep],
-        )
+        alone = without_edge(window, int(edge))
         ranks = []
         for member in (network, line):
             raw, without = raw_score(member, window), raw_score(member, alone)

@@ -27,7 +27,7 @@ from engine.stages.cluster import beside
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.fold_tasks import FoldBench, compile_once
 from engine.stages.load import Loader, Shelf
-from engine.stages.processes import Answer, Task, Watch
+from engine.stages.tasks import Answer, Task, Watch
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
 from engine.stages.walkforward import run_walkforward

@@ -18,11 +18,12 @@ from msgspec import Struct
 
 from atft_tui import format as fmt
 from atft_tui.readings.files import last_lines
+from engine.errors import GateError
 from engine.files import Json, from_json
 from engine.records import record
 from engine.runs import launch
 
-_JobStatus = Literal["running", "done", "failed", "died"]
+_JobStatus = Literal["running", "done", "refused", "failed", "died"]
 _KEPT = 200
 """Jobs kept on disk; older ones are removed when a new one starts."""
 
@@ -56,6 +57,38 @@ class Job:
         failed = [row for row in rows if not row.get("passed")]
         lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in failed]
         return "\n".join(["the gate refuses:", *lines])
+
+    @property
+    def told(self) -> list[str]:
+        """Its answer in lines to read: what was refused and the way out, else each part with its name."""
+        if self.refusal:
+            return self.refusal.split("\n")
+        if "error" in self.answer:
+            words = (self.answer["error"], self.answer.get("hint", ""))
+            return [fmt.clean(str(word)) for word in words if word]
+        return answer_lines(self.answer)
+
+
+_DEEP, _LONG = 2, 160
+
+
+def answer_lines(answer: Mapping[str, Any], indent: int = 0) -> list[str]:
+    """``name  value`` of each part of an answer; a long list is counted, deep parts are left to the file."""
+    lines = []
+    for name, value in answer.items():
+        head = f"{' ' * indent}{fmt.clean(str(name)).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            if indent < 2 * _DEEP and value:
+                lines += [head, *answer_lines(value, indent + 2)]
+        elif isinstance(value, list):
+            plain = ", ".join(map(str, value))
+            short = len(plain) <= _LONG and not any(isinstance(x, dict | list) for x in value)
+            lines.append(f"{head}  {fmt.clean(plain) if short and value else f'{len(value)} rows'}")
+        elif value is not None and value != "":
+            shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
+            written = f"{value:.4g}" if isinstance(value, float) else str(value)
+            lines.append(f"{head}  {fmt.clean(shown or written)}")
+    return lines
 
 
 class _JobFile(Struct):
@@ -111,6 +144,8 @@ class JobBook:
         answer = _answer(self.root / f"{job_id}.out")
         failed = "error" in answer and "exit_code" in answer
         status: _JobStatus = "failed" if failed else "done" if answer else "died"
+        if answer.get("action") == "refused" or answer.get("exit_code") == GateError.exit_code:
+            status = "refused"
         return Job(
             id=job_id,
             words=about.words,
@@ -200,7 +235,7 @@ def outcome(job: Job | None) -> tuple[str, bool | None]:
         return "", None
     if job.status == RUNNING:
         return f"{job.words[0]} is running", None
-    if job.status != "done":
+    if job.status not in ("done", "refused"):
         return f"{job.words[0]}: {job.answer.get('error', 'it died without an answer')}", False
     if job.words[0] == "replay":
         same = job.answer.get("identical") is True

@@ -61,6 +61,7 @@ _bar = partial(_key, show=True)
 EVERYWHERE: tuple[Binding, ...] = (
     *(_key(place.key, f"go('{place.name}')", f"{place.title}: {place.about}") for place in PLACES),
     _key("ctrl+p", "command_palette", "every command"),
+    _bar("greater_than_sign", "next_step", "next step", ">"),
     _bar("question_mark", "help", "help", "?"),
     _key("j", "jobs", "what was started from here"),
     _key("w", "switch_workspace", "another workspace"),
@@ -68,8 +69,8 @@ EVERYWHERE: tuple[Binding, ...] = (
     _key("m", "maximize", "focused panel full screen, and back"),
     _key("y", "copy", "copy the focused table or panel"),
     _key("e", "export", "export the focused table (CSV) or panel (SVG)"),
-    _bar("q", "quit", "quit; runs go on"),
-    _key("ctrl+c", "quit", "quit; runs go on"),
+    _bar("q", "quit", "quit"),
+    _key("ctrl+c", "quit", "quit; runs at work go on"),
     _key("ctrl+z", "suspend_process", "to the shell; fg comes back", priority=True),
 )
 TABLE: tuple[Binding, ...] = (

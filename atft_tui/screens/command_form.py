@@ -11,6 +11,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
@@ -144,7 +146,7 @@ class CommandForm(Dialog[CommandRequest | None]):
         default = "" if parameter.default is None else str(parameter.default)
         choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
         if parameter.kind == "flag":
-            return Checkbox("yes", value=given == "true", id=name, compact=True)
+            return YesNo(value=given == "true", id=name, compact=True)
         if choices:
             return _select(name, choices, given or default)
         return Field(given, placeholder=default, id=name, compact=True)
@@ -251,6 +253,18 @@ class BesideForm(CommandForm):
         self.query_one(".start").set_class(narrow, "stacked")
         if narrow:
             self._scroll.styles.max_height = self.least
+
+
+class YesNo(Checkbox):
+    """A box that says by shape and word whether it is on."""
+
+    def render(self) -> Content:
+        """``[x] yes`` or ``[ ] no``."""
+        return Content("[x] yes" if self.value else "[ ] no")
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """That of the longer word."""
+        return len("[x] yes")
 
 
 def _row(label: str, widget: Widget) -> Horizontal:

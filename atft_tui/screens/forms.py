@@ -1,7 +1,7 @@
 """The forms of `train` and `ingest`: what would happen is seen beside the settings before anything starts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,6 +37,11 @@ class TrainForm(BesideForm):
         Binding("f5", "look", "preflight again", priority=True),
     ]
 
+    settings: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "device": ("training.device", ("auto", "cpu", "cuda")),
+        "mode": ("training.mode", ("safe", "optimized")),
+        "seed": ("training.seed", ()),
+    }
     found: tuple[PreflightRow, ...] | None = None
     """Rows of the preflight of these settings; None while it runs."""
     _warned = False
@@ -48,6 +53,9 @@ class TrainForm(BesideForm):
         # Held, not looked up: the answer of the preflight may come when the form is gone.
         self._checks, self._changes = Static(id="preflight"), Static(id="changes")
 
+    def usual(self) -> Sequence[str]:
+        return ("preset", "device", "mode", "seed", "set")
+
     def beside(self) -> Widget:
         """The preflight over what the settings change."""
         return VerticalScroll(self._checks, self._changes, id="train-checks", can_focus=True)
@@ -55,8 +63,8 @@ class TrainForm(BesideForm):
     def on_mount(self) -> None:
         self.action_look()
 
-    @on(Input.Changed, "#overrides")
-    @on(Select.Changed, "#preset")
+    @on(Input.Changed, "#overrides, #s-seed")
+    @on(Select.Changed, "#preset, #s-device, #s-mode")
     def action_look(self) -> None:
         """Look at the settings again: what they change, and the preflight."""
         self._look()
@@ -91,7 +99,7 @@ class TrainForm(BesideForm):
             if self._warned:
                 return ""
             self._warned = True
-            return "the preflight is still looking; once more starts without it"
+            return "the preflight is not done; press again to start without it"
         red = [check for check in self.found if check.verdict == "stop"]
         return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
 
@@ -115,7 +123,7 @@ def _changes_text(found: tuple[ChangedSetting, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
     text = Text.assemble(("Settings that are not at their default\n", STRONG))
     if not found:
-        text.append("none: preset, files and --set change nothing\n", style=DIM)
+        text.append("none: every setting is at its default\n", style=DIM)
     for change in found:
         text.append(f"{fmt.clean(change.key):<{_KEY_WIDTH}} ", style=STRONG)
         text.append(f"{fmt.clean(change.default):>{_DEFAULT_WIDTH}} ", style=DIM)
@@ -128,6 +136,15 @@ _FIRST = (
     "How the files would be read is shown here before anything is stored: which columns are taken, the date "
     "order, the price scale, the first row, and what speaks for it.\n\nenter shows it; enter again stores."
 )
+
+
+_OF_SOURCE = {
+    "files": ("prices", "actions", "securities", "index", "append", "columns", "date_format"),
+    "synthetic": ("until",),
+    "jquants": ("append",),
+    "yahoo": ("append",),
+}
+"""Fields that a source takes first of all; f2 shows the rest."""
 
 
 class IngestForm(BesideForm):
@@ -150,6 +167,17 @@ class IngestForm(BesideForm):
     def beside(self) -> Widget:
         """How the files would be read."""
         return self._box
+
+    def usual(self) -> Sequence[str]:
+        """Those that the source takes."""
+        source = self.fields.get("source")
+        chosen = source.value if isinstance(source, Select) else self.given.get("source", "files")
+        return ("source", *_OF_SOURCE.get(str(chosen), ()))
+
+    @on(Select.Changed, "#p-source")
+    def change_source(self) -> None:
+        """Another source takes other fields."""
+        self.show_fields()
 
     def on_mount(self) -> None:
         self.draw_button()

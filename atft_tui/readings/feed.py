@@ -52,6 +52,8 @@ class RunNews:
     """End of ``log.txt`` of a run that died."""
     signal: str = ""
     """What ended the process of a run that died; empty if that is not known."""
+    damaged: bool = False
+    """Its results are there, and the newest line of its events, which was its end, cannot be read."""
     asked: frozenset[Wish] = frozenset()
     """What a person asked for and is not answered yet."""
     behind: bool = False
@@ -129,6 +131,7 @@ class RunFeed:
             state=state,
             status=status,
             last_words=last_words(self.run) if died else "",
+            damaged=status == "crashed" and is_damaged(self.run),
             signal=launch.fatal_signal(self.run) if status == "crashed" else "",
             asked=ControlFiles.of(self.run).asked() if status in _LIVE else frozenset(),
             behind=behind,
@@ -145,6 +148,11 @@ class RunFeed:
             state = fold(decoded(lines), RunState() if again else state)
             if not more or time.monotonic() > end:
                 return state, more
+
+
+def is_damaged(run: Run) -> bool:
+    """Whether it had ended, and its events do not tell so any more: nothing is left to resume."""
+    return run.path("train.json").is_file() and run.has_lost_its_end()
 
 
 def last_words(run: Run) -> str:

@@ -19,6 +19,7 @@ from atft_tui.crash import ReportingApp
 from atft_tui.jobs import Job, JobBook
 from atft_tui.keys import EVERYWHERE, PLACES, following, help_rows, written
 from atft_tui.memory import Memory, remember, remembered
+from atft_tui.readings.feed import is_damaged
 from atft_tui.readings.files import attempted
 from atft_tui.readings.steps import FirstStep, upcoming
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
@@ -252,7 +253,7 @@ class CockpitApp(ReportingApp):
         """Go on with a run that was stopped, failed or died."""
         try:
             run = self.store.open(run_id)
-            if run.status() not in ("stopped", "crashed", "failed"):
+            if run.status() not in ("stopped", "crashed", "failed") or is_damaged(run):
                 self.notify(f"{run_id} is {run.status()}: nothing to resume", severity="warning")
                 return
             launch.resume(self.workspace, run)

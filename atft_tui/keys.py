@@ -90,6 +90,21 @@ TABLE: tuple[Binding, ...] = (
     _key("O", "reverse", "order the other way round"),
 )
 """Where a table has the focus."""
+CHART: tuple[Binding, ...] = (
+    _key("plus,equals_sign", "zoom(2.0)", "closer (also the wheel)", "+"),
+    _key("minus", "zoom(0.5)", "farther", "-"),
+    _key("left,ctrl+left", "point(-1)", "crosshair back (ctrl+← where ← has a meaning)", "←"),
+    _key("right,ctrl+right", "point(1)", "crosshair on (ctrl+→ where → has a meaning)", "→"),
+    _key("shift+left", "pan(-0.25)", "earlier part (also drag)"),
+    _key("shift+right", "pan(0.25)", "later part"),
+    _key("S", "smooth", "mean of the last 3, 7, 15 points, or each point"),
+    _key("G", "log", "logarithmic scale"),
+    _key("B", "band", "the scale holds the null band and zero"),
+    _key("R", "levels", "rivals: the best, all, none"),
+    _key("V", "only", "one curve after another alone, then all"),
+    _key("0", "whole", "the whole again"),
+)
+"""Where a chart has the focus: the same keys in every one."""
 SCREENS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
@@ -137,7 +152,7 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _bar("space", "mark", "mark"),
         _bar("v", "view('overlay')", "overlay"),
         _bar("d", "view('diff')", "diff"),
-        _bar("f", "quick", "only"),
+        _bar("f", "quick", "show only"),
         _bar("i", "details", "info"),
         _key("l", "other", "the other picture of a view, where both have no room"),
         _key("x", "delete", "delete the marked runs, or this one"),
@@ -154,8 +169,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("s", "stop", "stop a run at work"),
     ),
     "replay": (
-        _key("left", "move(-1)", "back"),
-        _key("right", "move(1)", "on"),
+        _key("left", "move(-1)", "back", priority=True),
+        _key("right", "move(1)", "on", priority=True),
         _key("comma", "event(-1)", "one event back", ","),
         _key("full_stop", "event(1)", "one event on", "."),
         _key("left_square_bracket", "jump('epoch', -1)", "epoch before", "["),
@@ -222,7 +237,7 @@ def written(key: Binding) -> str:
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE)
+    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *CHART)
     return [(written(key), key.description) for key in keys]
 
 
@@ -233,7 +248,7 @@ def following(names: Sequence[str], here: str, step: int = 1) -> str:
 
 def markdown() -> str:
     """The page of all keys, `docs/keys.md`: a table for each place."""
-    groups = [("Everywhere", EVERYWHERE), ("In a table", TABLE)]
+    groups = [("Everywhere", EVERYWHERE), ("In a table", TABLE), ("In a chart", CHART)]
     groups += [(place.title, SCREENS[place.name]) for place in PLACES]
     made = (
         "This page is made from `atft_tui/keys.py` by `make keys`; `?` shows the keys of a place."

@@ -40,7 +40,6 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.reader = BacktestReader()
         self.dates: tuple[dt.date, ...] = ()
         self.cursor = 0
-        self.log_scale = False
         self.tab = "equity"
         self.side = SIDE[0]
         self.book: DayBook | None = None
@@ -114,9 +113,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         earlier = value.earlier.curves if value.earlier else None
         before = earlier.equity if earlier and earlier.dates == curves.dates else None
         beta = value.figures.exposures.beta if value.figures else float("nan")
-        view = EquityValue(
-            curves=curves, cursor=self.cursor, log=self.log_scale, before=before, beta=beta
-        )
+        view = EquityValue(curves=curves, cursor=self.cursor, before=before, beta=beta)
         self.panel("equity").show_value(view)
         self.panel("exposures").show_value(view)
         months = MonthsValue(tuple(curves.months.items()), (day.year, day.month))
@@ -212,8 +209,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.draw_cursor()
 
     def action_scale(self) -> None:
-        self.log_scale = not self.log_scale
-        self.draw_cursor()
+        self.query_one(EquityPanel).action_log()
 
     def action_next_panel(self, step: int) -> None:
         """The next tab of a small screen; the focus of a large one, which may bring a side panel up."""

@@ -179,7 +179,7 @@ def freshness(news: HomeNews) -> Text:
     data, outlook = news.data, news.agenda.outlook
     assert data is not None
     if data.manifest.market == "synthetic":
-        return Text("no exchange", styles.DIM)
+        return Text("nothing: a made-up market", styles.DIM)
     if outlook is None:
         last = fmt.moment(f"{data.last}T00:00+00:00")
         if last is None:
@@ -194,7 +194,7 @@ def freshness(news: HomeNews) -> Text:
     old = due is None or due <= news.now
     if behind:
         least = "at least " if old else ""
-        return Text(f"! {least}{behind} session{'s' if behind > 1 else ''}", styles.WARN)
+        return Text(f"! {least}{behind} {'session' if behind == 1 else 'sessions'}", styles.WARN)
     if old:
         return Text(f"nothing known since {fmt.clean(outlook.at[:10])}", styles.DIM)
     return Text(f"{status('fresh').mark} nothing, {fmt.clean(outlook.exchange)}", styles.GOOD)
@@ -263,7 +263,7 @@ def _machine(out: Lines, value: MachineNews) -> None:
     told = f"{used / 1024:.1f} of {fmt.memory(total)}" if out.roomy else fmt.memory(used)
     _meter(out, "memory", used / (total or 1), told)
     taken = 1 - value.disk_free_gib / (value.disk_total_gib or 1)
-    _meter(out, "disk", taken, f"{value.disk_free_gib:.0f} G free")
+    _meter(out, "disk", taken, f"{value.disk_free_gib:.0f} GiB free")
     if not value.gpus:
         out.fact("gpu", ("none (NVIDIA)", styles.DIM))
     for gpu in value.gpus:
@@ -271,7 +271,7 @@ def _machine(out: Lines, value: MachineNews) -> None:
         if gpu.used_mib is not None and gpu.total_mib is not None:
             load += f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
         out.fact("gpu", load, (f"  {gpu.name}", styles.DIM))
-    out.fact("load", f"{value.load:.1f}")
+    out.fact("waiting", f"{value.load:.1f} processes at work or waiting, mean of a minute")
 
 
 def _meter(out: Lines, name: str, share: float, told: str) -> None:

@@ -1,15 +1,11 @@
 """Pictures of the Data screen alone: in their box for any numbers, holes never hidden."""
 
-import math
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
 from atft_tui.readings.data import Coverage, Mark, StockBars, StockRow
-from atft_tui.styles import BAD, PLAIN, WARN
-from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoveragePanel, CoverageView
 from atft_tui.widgets.data_panels import GraphPanel, StockPanel, StockView
 from engine.records.features import GraphManifest
@@ -92,31 +88,6 @@ def test_the_cursor_keeps_to_the_sessions_and_finds_marked_days() -> None:
     assert view.to("2007-06-30").cursor == 8
 
 
-@given(st.lists(NUMBERS, max_size=300), WIDTH, HEIGHT)
-@settings(max_examples=50)
-def test_prices_stay_in_their_box(values: list[float], width: int, height: int) -> None:
-    marks = {0: ("!", BAD), len(values): ("v", WARN), len(values) // 2: ("^", PLAIN)}
-    text = price_chart(values, width=max(width, 11), height=max(2, height), marks=marks)
-    assert fits(text, max(width, 11), max(2, height))
-
-
-def test_a_price_that_falls_and_comes_back_within_a_column_is_drawn() -> None:
-    values = [100.0] * 1000
-    values[500] = 1.0
-    lines = price_chart(values, width=60, height=12, marks={500: ("!", BAD)}).plain.split("\n")
-    at = lines[-1].index("!")
-    assert all(line[at] not in " " for line in lines[:-1])
-    assert all(line[at + 4] == " " for line in lines[1:-1])
-
-
-def test_a_gap_in_a_price_stays_a_gap() -> None:
-    values = [10.0] * 40 + [math.nan] * 40 + [20.0] * 40
-    lines = price_chart(values, width=9 + 60, height=9, marks={}).plain.split("\n")
-    middle = 9 + 30
-    assert all(line[middle] == " " for line in lines[:-1])
-    assert lines[0].lstrip().startswith("20")
-
-
 SERIES = st.lists(NUMBERS, max_size=60).map(tuple)
 
 
@@ -169,10 +140,10 @@ def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_befor
     bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
     wrong = Hit(rule="jump", level="warning", symbol="A", date=dates[40], text="x")
     lines = (
-        StockPanel(id="stock").picture(StockView(stock, bars, (wrong,)), 59, 14).plain.split("\n")
+        StockPanel(id="stock").picture(StockView(stock, bars, (wrong,)), 56, 14).plain.split("\n")
     )
     marks = next(line for line in lines if "s" in line and set(line) <= set(" dsBv"))
-    assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
+    assert [(i - 6, sign) for i, sign in enumerate(marks) if sign != " "] == [
         (5, "d"), (20, "s"), (30, "B"), (40, "v"),
     ]  # fmt: skip
     assert "d dividend 2  s vendor_split 1  B break 1" in "\n".join(lines)
@@ -195,9 +166,9 @@ def test_a_finding_that_says_what_happened_has_its_sign_and_a_note_hides_no_spli
         Hit(rule=rule, level=level, symbol="A", date=dates[at], text="x")
         for at, rule, level in said
     )
-    picture = StockPanel(id="stock").picture(StockView(stock, bars, found), 59, 16).plain
+    picture = StockPanel(id="stock").picture(StockView(stock, bars, found), 56, 16).plain
     marks = next(line for line in picture.split("\n") if "s" in line and set(line) <= set(" dsB"))
-    assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
+    assert [(i - 6, sign) for i, sign in enumerate(marks) if sign != " "] == [
         (5, "d"), (20, "s"), (30, "B"),
     ]  # fmt: skip
     assert f"d {dates[5]} dividend" in picture

@@ -282,7 +282,7 @@ async def test_a_refusal_of_the_gate_is_told_with_its_reasons(tmp_path: Path) ->
         {"name": "noise", "passed": True, "detail": "fine"},
         {"name": "lightgbm", "passed": False, "detail": "RankIC -0.01 \x1b[31m± 0.03"},
     ]
-    job = Job("id", ("promote", "x"), "", "done", {"action": "refused", "gate": gate}, "")
+    job = Job("id", ("promote", "x"), "", "refused", {"action": "refused", "gate": gate}, "")
     async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
         app = pilot.app
         assert isinstance(app, CockpitApp)
@@ -291,7 +291,7 @@ async def test_a_refusal_of_the_gate_is_told_with_its_reasons(tmp_path: Path) ->
         text = told(pilot)
     assert "the gate refuses:\nlightgbm: RankIC -0.01  ± 0.03" in text
     assert "fine" not in text
-    assert "--force-reason" in text
+    assert "force" not in text, "the way out is not to go against the gate"
 
 
 HOSTILE = "\x1b]0;owned\x07 \u202eevil\u2066 [/] [bold]x"

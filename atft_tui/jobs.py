@@ -83,7 +83,9 @@ def answer_lines(answer: Mapping[str, Any], indent: int = 0) -> list[str]:
         elif isinstance(value, list):
             plain = ", ".join(map(str, value))
             short = len(plain) <= _LONG and not any(isinstance(x, dict | list) for x in value)
-            lines.append(f"{head}  {fmt.clean(plain) if short and value else f'{len(value)} rows'}")
+            lines.append(
+                f"{head}  {fmt.clean(plain) if short and value else fmt.counted(len(value), 'row')}"
+            )
         elif value is not None and value != "":
             shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
             written = f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -246,7 +248,8 @@ def outcome(job: Job | None) -> tuple[str, bool | None]:
     if job.words[0] == "verify":
         rows = job.answer.get("signals") or [{}]
         error = str(rows[0].get("error", "it names no signal"))
-        return error or f"{rows[0].get('checked', 0)} files, inputs and model verified", not error
+        files = fmt.counted(int(rows[0].get("checked", 0)), "file")
+        return error or f"{files}, inputs and model verified", not error
     return "answered", True
 
 

@@ -61,7 +61,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def on_mount(self) -> None:
         for number, name in enumerate(SIDE, 1):
-            self.part(name).border_subtitle = f"{number} of {len(SIDE)}: d next"
+            self.part(name).border_subtitle = f"{number} of {len(SIDE)}: i next"
         for name in ("years", "sweep"):
             self.part(name).border_title = name
 
@@ -94,8 +94,9 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         table.border_title = "sweep: none yet, s starts one"
         if swept is not None:
             table.border_title = f"sweep: the best of {len(swept.cells)} is flattered"
+            trials = fmt.counted(swept.trials, "trial")
             table.border_subtitle = (
-                f"best deflated {fmt.share(swept.best.sharpe_deflated)} ({swept.trials} trials), "
+                f"best deflated {fmt.share(swept.best.sharpe_deflated)} ({trials}), "
                 f"overfit {fmt.percent(swept.overfitting_probability)}"
             )
 

@@ -200,7 +200,7 @@ def _preset_text(presets: tuple[PresetRow, ...]) -> Text:
     text = Text("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
     for preset in presets:
         text.append(f"\n{preset.name}", styles.STRONG)
-        text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
+        text.append(f"  {fmt.counted(len(preset.changes), 'key')}\n", styles.DIM)
         for key, now, then in preset.changes:
             text.append(f"  {key:<42}")
             text.append(f"{fmt.clean(now)} -> ", styles.DIM)

@@ -19,6 +19,7 @@ from atft_tui.readings.config import ChangedSetting, changes
 from atft_tui.screens.command_form import BesideForm
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from atft_tui.widgets.data_panels import reading_lines, verdict_words
+from atft_tui.widgets.lines import broken
 from engine.errors import EngineError
 from engine.records import record
 from engine.records.plans import PreflightResult, PreflightRow
@@ -88,7 +89,7 @@ class TrainForm(BesideForm):
         # A process of its own, which ends with this form.
         answer = await answer_of(self.workspace, words)
         self.found = record.convert(answer, PreflightResult, "preflight").told()
-        self._checks.update(checks_text(self.found))
+        self._checks.update(checks_text(self.found, self._checks.size.width or 80))
 
     def problem(self) -> str:
         """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
@@ -104,8 +105,12 @@ class TrainForm(BesideForm):
         return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
 
 
-def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
-    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one."""
+_NAMES = 18
+"""Columns of mark, verdict and name."""
+
+
+def checks_text(rows: tuple[PreflightRow, ...], width: int = 80) -> Text:
+    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one, each in its column."""
     red = sum(row.verdict == "stop" for row in rows)
     verdict = f"a run could not start: {red} red\n" if red else "a run can start\n"
     text = Text.assemble(("Preflight  ", STRONG), (verdict, BAD if red else GOOD))
@@ -113,9 +118,10 @@ def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
         found = status(row.verdict)
         text.append(f"{found.mark} {row.verdict:<5}", style=found.style)
         text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
-        text.append(f"{fmt.clean(row.value)}\n")
-        if row.hint:
-            text.append(f"{'':18}{fmt.clean(row.hint)}\n", style=DIM)
+        room, below = max(20, width - _NAMES), f"\n{'':{_NAMES}}"
+        text.append(below.join(broken(row.value, room)) + "\n")
+        for words in broken(row.hint, room):
+            text.append(f"{'':{_NAMES}}{words}\n", style=DIM)
     return text.append("\n")
 
 

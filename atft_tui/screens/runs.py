@@ -170,7 +170,7 @@ class RunsScreen(RunActions):
         parts = [
             part for letter, style, run in names for part in ((f"{letter} ", style), f"{run}  ")
         ]
-        told = f"{len(diff.rows)} keys differ, {diff.same} are the same"
+        told = f"different: {fmt.counted(len(diff.rows), 'key')}, the same: {diff.same}"
         words.update(line(" ", *parts, (told, styles.DIM)))
 
     @on(BrowseTable.Highlighted, "#runs-diff-table")

@@ -227,7 +227,7 @@ def _answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
         return wrapped(error.message, width, BAD)
     figures = (
         f"{found.moved} of {found.stocks} ranks moved, {found.n_rows} cells of bars differ, "
-        f"{len(found.entered)} stocks entered, {len(found.left)} left"
+        f"{fmt.counted(len(found.entered), 'stock')} entered, {len(found.left)} left"
     )
     lines = wrapped(f"differ in: {', '.join(found.changed) or 'nothing'}", width)
     lines += [Text(figures, style=DIM), Text(), *_ranks(found.ranks, width)]

@@ -33,7 +33,7 @@ _STATISTICS = {
     "nodes": ("nodes", "count"),
     "edges": ("edges", "count"),
     "mean_degree": ("edges a node", "number"),
-    "max_in_degree": ("most sources of one", "count"),
+    "max_in_degree": ("most sources", "count"),
     "max_out_degree": ("largest hub", "count"),
     "mean_abs_rho": ("mean |rho|", "number"),
     "same_sector_share": ("same sector", "share"),

@@ -40,7 +40,7 @@ def criteria_line(state: RunState, width: int) -> Text:
     if width < LINE_WIDTH:
         return text.append(" met")
     for criterion in judged:
-        word = {"met": "yes", "not met": "no", "not shown": "not shown"}[criterion.verdict]
+        word = {"met": "yes", "not met": "no", "not shown": "open"}[criterion.verdict]
         text.append(f" {_SHORT[criterion.name]} ", style=DIM)
         text.append(word, style=_VERDICT_STYLES[criterion.verdict])
     return text

@@ -207,7 +207,7 @@ def _network(network: NetworkState, at_work: bool, seen: bool, width: int) -> Te
     text.append(
         f"{mark} fold {network.fold + 1:>2} seed {network.seed:<3} ", STRONG if seen else ""
     )
-    text.append(f"{network.epochs:>3} epochs  ", style=DIM)
+    text.append(f"{fmt.counted(network.epochs, 'epoch'):>10}  ", style=DIM)
     best = network.best
     if best is None:
         return text.append("no validation yet", style=DIM)

@@ -245,7 +245,8 @@ class DailyGapPanel(ChartPanel[ComparisonView]):
 def _head(one: VariantComparison, days: str) -> Text:
     """What is compared on how many seeds, then the figure of the reference and what its days are."""
     horizon = f", h={one.score_horizon}" if one.score_horizon else ""
-    made = f"{len(one.variants)} variants, seeds: {one.seeds}{horizon}, {fmt.clean(one.source)}"
+    variants = fmt.counted(len(one.variants), "variant")
+    made = f"{variants}, seeds: {one.seeds}{horizon}, {fmt.clean(one.source)}"
     reference = next((v for v in one.variants if v.name == one.reference), None)
     told = ""
     if reference is not None and (test := reference.test) is not None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from atft_tui.readings.data import Coverage, Mark, StockBars, StockRow
-from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoveragePanel, CoverageView
+from atft_tui.widgets.coverage import MARKS, CoveragePanel
 from atft_tui.widgets.data_panels import GraphPanel, StockPanel, StockView
 from engine.records.features import GraphManifest
 from engine.records.quality import Hit, Level
@@ -29,32 +29,20 @@ def made(names: list[int], marks: list[Mark], members: list[int | None]) -> Cove
 @given(
     st.lists(
         st.tuples(st.integers(0, 10**7), st.sampled_from(SIGN), st.none() | st.integers(0, 10**7)),
+        min_size=1,
         max_size=400,
     ),
-    st.integers(0, 500),
-    st.lists(st.sampled_from([0.5, 2.0]), max_size=12),
     WIDTH,
     st.integers(4, 40),
 )
 @settings(max_examples=50)
 def test_coverage_stays_in_its_box(
-    rows: list[tuple[int, Mark, int | None]],
-    cursor: int,
-    zooms: list[float],
-    width: int,
-    height: int,
+    rows: list[tuple[int, Mark, int | None]], width: int, height: int
 ) -> None:
     coverage = made([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
-    view = CoverageView.whole(coverage).moved(-cursor)
-    for factor in zooms:
-        view = view.zoomed(factor)
-        if rows:
-            assert 0 <= view.first <= view.cursor < view.stop <= view.size
-    assert fits(
-        CoveragePanel(id="coverage").picture(view, max(width, AXIS_WIDTH + 12), height),
-        max(width, 19),
-        height,
-    )
+    panel = CoveragePanel(id="coverage")
+    panel.value = coverage
+    assert fits(panel.picture(coverage, width, height), width, height)
 
 
 @pytest.mark.parametrize("mark", [m for m in SIGN if m])
@@ -63,29 +51,28 @@ def test_one_bad_day_of_a_thousand_is_seen(mark: Mark, at: int) -> None:
     names = [100] * 1000
     marks: list[Mark] = [""] * 1000
     names[at], marks[at] = 0, mark
-    view = CoverageView.whole(made(names, marks, [50] * 1000)).moved(-500)
-    lines = CoveragePanel(id="coverage").picture(view, 80, 12).plain.split("\n")
-    assert lines[-2].count(MARKS[mark][0]) == 1
+    if at:
+        marks[at - 1] = "unknown"  # a lesser one in the same column
+    panel = CoveragePanel(id="coverage")
+    panel.value = made(names, marks, [50] * 1000)
+    lines = panel.picture(panel.value, 80, 12).plain.split("\n")
     column = lines[-2].index(MARKS[mark][0])
-    assert column - AXIS_WIDTH == at * (80 - AXIS_WIDTH) // 1000 or at * 73 % 1000 == 0
-    assert lines[-3][column] == " "
+    assert abs((column - 6) / 73 - at / 999) < 0.02
+    assert any(line[column] not in " ─" for line in lines[-4:-2]), "the fall to 0 is drawn"
 
 
-def test_the_cursor_keeps_to_the_sessions_and_finds_marked_days() -> None:
+def test_the_crosshair_finds_marked_days() -> None:
     marks: list[Mark] = [""] * 50
     marks[10], marks[40] = "thin", "missing"
-    view = CoverageView.whole(made([5] * 50, marks, [None] * 50))
-    assert view.cursor == 49
-    assert view.moved(9).cursor == 49
-    assert view.marked(-1).cursor == 40
-    assert view.marked(-1).marked(-1).cursor == 10
-    assert view.marked(-1).marked(-1).marked(-1).cursor == 10
-    assert view.marked(1) is view
-    near = view.zoomed(4.0)
-    assert near.stop - near.first == 12
-    assert near.moved(-30).first == 19
-    assert near.zoomed(0.1).first == 0
-    assert view.to("2007-06-30").cursor == 8
+    panel = CoveragePanel(id="coverage")
+    panel.value = made([5] * 50, marks, [None] * 50)
+    found = [panel.at]
+    for step in (-1, -1, -1, 1):
+        panel.to_mark(step)
+        found.append(panel.at)
+    assert found == [49, 40, 10, 10, 40]
+    panel.to("2007-06-30")
+    assert panel.at == 8
 
 
 SERIES = st.lists(NUMBERS, max_size=60).map(tuple)

@@ -17,7 +17,7 @@ from atft_tui.readings.backtest import Curves, Series
 from atft_tui.styles import DIM, INK, STRONG, Ink, ink_of
 from atft_tui.widgets.backtest.words import kept, percent, shown
 from atft_tui.widgets.canvas import Canvas, CellScale, column_of, placed, ticks
-from atft_tui.widgets.chart import Trace, plot
+from atft_tui.widgets.chart import LETTERS, Trace, plot
 from atft_tui.widgets.chart_panel import ChartPanel
 from atft_tui.widgets.curves import View, smoothed
 from atft_tui.widgets.lines import cut, line
@@ -124,7 +124,7 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     low_rows = max(1, body // 4) if body >= 4 else 0
     drawn = _lines(value, ink, 4 if labels else 3)
     rows = [
-        _readout(value, drawn, ink),
+        _readout(value, drawn, ink, labelled=bool(labels)),
         *_curves(value, drawn, columns, body - low_rows, labels, ink),
         *_drawdown(value, columns, low_rows, ink),
         _dates(curves.dates, columns, ink),
@@ -155,15 +155,16 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
     return [*out, _Drawn("these scores", value.curves.equity, ink.main + STRONG)]
 
 
-def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink) -> Text:
+def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink, *, labelled: bool) -> Text:
     curves, at = value.curves, value.cursor
+    head = GLYPHS.best if labelled else LETTERS[len(lines) - 1]
     text = line(
-        (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{GLYPHS.best} ", ink.main + STRONG),
+        (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{head} ", ink.main + STRONG),
         (percent(curves.equity[at] - 1.0), STRONG), f"  day {percent(curves.net[at], 2)}",
         (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
     )  # fmt: skip
-    for drawn in lines[:-1]:
-        text.append(f"  {drawn.name} ", style=drawn.style)
+    for n, drawn in enumerate(lines[:-1]):
+        text.append(f"  {'' if labelled else LETTERS[n] + ' '}{drawn.name} ", style=drawn.style)
         text.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
     return text
 
@@ -181,6 +182,8 @@ def _curves(
     plot(canvas, traces, _days(value, columns), height.scale)
     canvas.rule(height.row(1.0), GLYPHS.dotted, ink.quiet, every=2)
     _cursor(canvas, value, ink)
+    if not labels:
+        _letters(canvas, lines, height)
     names = {
         height.row(1.0 + tick): f"{tick * 100:+.0f} %" for tick in height.ticks(max(2, rows // 3))
     }
@@ -191,6 +194,16 @@ def _curves(
         word.truncate(labels)
         shown[y].append_text(word)
     return list(shown)
+
+
+def _letters(canvas: Canvas, lines: Sequence[_Drawn], height: "_Height") -> None:
+    """A letter on each line where there is no room for its name, each at a place of its own."""
+    for n, drawn in enumerate(lines):
+        share = (n + 1) / (len(lines) + 1)
+        at = drawn.values[round(share * (len(drawn.values) - 1))]
+        if math.isfinite(at):
+            column = round(share * (canvas.columns - 1))
+            canvas.put(column, height.row(at), LETTERS[n], drawn.style + STRONG)
 
 
 def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Text]:

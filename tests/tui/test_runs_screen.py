@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
+from textual.theme import Theme
 from textual.widgets import Input, OptionList
 
 from atft_tui.app import CockpitApp
@@ -17,6 +18,8 @@ from atft_tui.readings.run_details import RunFile
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog, QuickFilterDialog
 from atft_tui.screens.runs import RunsScreen
+from atft_tui.styles import THEMES
+from atft_tui.widgets.search_panels import OverlayRankIC
 from engine.files import write_json
 from engine.records.protocol import CountedLook
 from engine.runs.events import EpochEvaluated, RunEvent, RunFinished
@@ -369,4 +372,30 @@ def test_picture_of_the_list(
         await settle(pilot)
 
     assert snap_compare(CockpitApp(Path()), terminal_size=size, run_before=show)
+    assert runs
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@SIZES
+def test_picture_of_the_overlay(
+    frozen: None,
+    runs: list[Run],
+    snap_compare: Callable[..., bool],
+    size: tuple[int, int],
+    theme: Theme,
+) -> None:
+    """Curves with letters, axis and values at the crosshair, in every theme."""
+    app = CockpitApp(Path())
+
+    async def show(pilot: Pilot[Any]) -> None:
+        app.use_theme(theme.name)
+        await visit(pilot, "runs")
+        await settle(pilot)
+        await pilot.press("space", "space", "space", "v")
+        await settle(pilot)
+        app.screen.query_one(OverlayRankIC).focus()
+        await pilot.press("left", "left")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=show)
     assert runs

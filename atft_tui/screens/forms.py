@@ -45,7 +45,8 @@ class TrainForm(BesideForm):
     }
     found: tuple[PreflightRow, ...] | None = None
     """Rows of the preflight of these settings; None while it runs."""
-    _warned = False
+    _asked = False
+    """Whether a person asked to start before the preflight was done."""
 
     def __init__(
         self, command: str, workspace: Path, given: Mapping[str, str] | None = None
@@ -72,7 +73,7 @@ class TrainForm(BesideForm):
 
     @work(exclusive=True, group="preflight", exit_on_error=True)
     async def _look(self) -> None:
-        self.found, self._warned = None, False
+        self.found, self._asked = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
         self._checks.update(Text("preflight: looking …", style=DIM))
         await asyncio.sleep(_QUIET_S)
@@ -90,17 +91,19 @@ class TrainForm(BesideForm):
         answer = await answer_of(self.workspace, words)
         self.found = record.convert(answer, PreflightResult, "preflight").told()
         self._checks.update(checks_text(self.found, self._checks.size.width or 80))
+        if self._asked and self.is_current:
+            self.action_start()  # which says what is red
 
     def problem(self) -> str:
-        """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
+        """Also what the preflight refuses. While it looks, asking once waits, asking twice does not."""
         own = super().problem()
         if own or self.values().get("resume"):
             return own
         if self.found is None:
-            if self._warned:
+            if self._asked:
                 return ""
-            self._warned = True
-            return "the preflight is not done; press again to start without it"
+            self._asked = True
+            return "it starts when the preflight has found nothing red; press again not to wait"
         red = [check for check in self.found if check.verdict == "stop"]
         return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
 

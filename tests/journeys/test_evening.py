@@ -72,7 +72,7 @@ class Evening:
         """The step that the screen names: `>` opens its form, ctrl+s starts it."""
         self.press(b">")
         self.wait(f"$ atft-tui {command}")
-        self.wait("(ctrl+s)")
+        self.wait("a run can start" if command == "train" else "(ctrl+s)")
         self.press(CTRL_S)
         return self.wait(*then)
 
@@ -81,7 +81,13 @@ class Evening:
 def test_an_evening_by_keys(tmp_path: Path) -> None:
     prices, workspace = tmp_path / "prices.csv", tmp_path / "ws"
     write_prices(prices)
-    for setting in (*SMALL, "universe.min_price=0", "universe.min_turnover=0"):
+    for setting in (
+        *SMALL,
+        "training.day_stride=4",
+        "training.null_draws=50",
+        "universe.min_price=0",
+        "universe.min_turnover=0",
+    ):
         set_key(workspace, *setting.split("=", 1))
     process, master = spawn(
         workspace, COLUMNS="160", LINES="48", XDG_STATE_HOME=str(tmp_path / "state")

@@ -99,9 +99,9 @@ CHART: tuple[Binding, ...] = (
     _key("shift+right", "pan(0.25)", "later part"),
     _key("S", "smooth", "mean of the last 3, 7, 15 points, or each point"),
     _key("G", "log", "logarithmic scale"),
-    _key("B", "band", "the scale holds the null band and zero"),
+    _key("Z", "band", "the scale holds the null band and zero"),
     _key("R", "levels", "rivals: the best, all, none"),
-    _key("V", "only", "one curve after another alone, then all"),
+    *(_key(x, f"toggle({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
     _key("0", "whole", "the whole again"),
 )
 """Where a chart has the focus: the same keys in every one."""

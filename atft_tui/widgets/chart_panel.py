@@ -17,7 +17,7 @@ from atft_tui.widgets.panel import PlacePanel
 _V = TypeVar("_V")
 _STEPS = 100
 """Steps of the crosshair from end to end of what is in view, where there are more points."""
-_KEYS = "+ - zoom  ←→ read  S smooth  G log  V one  B R 0"
+_KEYS = "+ - zoom  ←→ read  S smooth  G log  A-F hide  Z R 0"
 _AXIS = 8
 """Columns left of the curves, about: where the mouse is does not have to be exact to a cell."""
 
@@ -92,11 +92,12 @@ class ChartPanel(PlacePanel[_V]):
     def action_levels(self) -> None:
         self.look(replace(self.view, level=(self.view.level + 1) % 3))
 
-    def action_only(self) -> None:
-        """One curve after another alone, then all again."""
+    def action_toggle(self, number: int) -> None:
+        """Hide a curve or show it again; the last one that is seen stays."""
         count = len(self.chart(self.value).curves) if self.value is not None else 0
-        coming = 0 if self.view.only is None else self.view.only + 1
-        self.look(replace(self.view, only=coming if coming < count else None))
+        hidden = self.view.hidden ^ {number}
+        if number < count and len(hidden) < count:
+            self.look(replace(self.view, hidden=hidden))
 
     def action_whole(self) -> None:
         self.look(type(self).view)

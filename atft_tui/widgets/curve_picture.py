@@ -37,7 +37,7 @@ def picture(chart: Chart, width: int, height: int, view: View = WHOLE) -> Text:
     seen = [
         (n, _in_view(c, chart, view))
         for n, c in enumerate(chart.curves[: len(LETTERS)])
-        if view.only is None or n == view.only % max(1, len(chart.curves))
+        if n not in view.hidden
     ]
     seen = [(n, curve) for n, curve in seen if any(map(drawable, curve.y))]
     if width < _MIN_WIDTH or height < _MIN_HEIGHT or not seen:

@@ -41,6 +41,7 @@ def legend(chart: Chart, seen: Sequence[tuple[int, Curve]], view: View, width: i
         told = f" ± {written(chart, error, view).lstrip('+')}" if math.isfinite(error) else ""
         text.append(f"{fmt.clean(curve.name)} ", DIM).append(f"{figure}{told}", STRONG)
         words.append(text)
+    words += (Text(f"({LETTERS[n]} hidden)", DIM) for n in sorted(view.hidden) if n < len(LETTERS))
     if LEVELS[view.level % 3] != "none":
         shown = chart.levels[:1] if view.level % 3 == 0 else chart.levels
         words += (

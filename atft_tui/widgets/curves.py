@@ -69,8 +69,8 @@ class View:
     """The scale holds the null band and 0, whatever the curves do."""
     level: int = 0
     """Number in `LEVELS`: which of the levels belong to the picture."""
-    only: int | None = None
-    """The one curve that is seen; None: all."""
+    hidden: frozenset[int] = frozenset()
+    """Numbers of the curves that are not seen."""
 
     def zoomed(self, factor: float, at: float | None = None) -> "View":
         """Closer (above 1) or farther, round the crosshair or the share of the whole that is given."""

@@ -17,7 +17,7 @@ from tests.tui.test_run_pictures import HOSTILE, fits
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 VIEWS = st.builds(
     View, smooth=st.integers(0, 4), log=st.booleans(), band=st.booleans(), level=st.integers(0, 3),
-    only=st.none() | st.integers(0, 7), cursor=st.none() | st.floats(0, 1),
+    hidden=st.frozensets(st.integers(0, 7)), cursor=st.none() | st.floats(0, 1),
 )  # fmt: skip
 
 
@@ -153,9 +153,10 @@ class _One(App[None]):
         ("+ shift+right 0", WHOLE),
         ("left", View(cursor=1.0)),
         ("left left left", View(cursor=0.5)),
-        ("S G B R", View(smooth=1, log=True, band=True, level=1)),
-        ("V V", View(only=1)),
-        ("V V V", WHOLE),
+        ("S G Z R", View(smooth=1, log=True, band=True, level=1)),
+        ("A", View(hidden=frozenset({0}))),
+        ("A B C", View(hidden=frozenset({0}))),
+        ("A A", WHOLE),
     ],
 )
 async def test_the_keys_of_a_chart(keys: str, expected: View) -> None:

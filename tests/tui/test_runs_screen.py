@@ -100,7 +100,7 @@ async def test_views_of_two_marked_runs(
         assert "a" in text  # the second run begins inside its null band
         assert "+0.71 [-0.12, +1.49]" in text or size[0] < 100
         await pilot.press("d")
-        await until_shown(pilot, "0 keys differ")
+        await until_shown(pilot, "different: 0 keys")
         await pilot.press("a")
         text = await until_shown(pilot, "earns its place")
         assert "-0.0100 ± 0.0040" in text

@@ -1,5 +1,6 @@
 """A form for any command, made from its description: one field per parameter, the command line below."""
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
@@ -190,7 +192,8 @@ class CommandForm(Dialog[CommandRequest | None]):
             return YesNo(value=given == "true", id=name, compact=True)
         if choices:
             return _select(name, choices, given or default)
-        return Field(given, placeholder=default, id=name, compact=True)
+        files = PathSuggester() if parameter.name in _FILES else None
+        return Field(given, placeholder=default, id=name, compact=True, suggester=files)
 
     def on_resize(self) -> None:
         self.fit()
@@ -300,6 +303,34 @@ class BesideForm(CommandForm):
         self.query_one(".start").set_class(narrow, "stacked")
         if narrow:
             self._scroll.styles.max_height = self.least
+
+
+_FILES = (
+    "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
+    "earnings", "positions", "output",
+)  # fmt: skip
+"""Parameters that name a file or a folder."""
+
+
+class PathSuggester(Suggester):
+    """The rest of a path as far as there is such a file or folder; the right arrow takes it."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first by name; hidden ones only where the dot was typed."""
+        folder, slash, begun = value.rpartition("/")
+        place = Path(folder + slash or ".").expanduser()
+        try:
+            names = sorted(os.listdir(place)) if value else []
+        except OSError:  # no such folder, or not ours to read: nothing to suggest
+            return None
+        fitting = (n for n in names if n.startswith(begun) and (begun or not n.startswith(".")))
+        name = next(fitting, None)
+        if name is None:
+            return None
+        return f"{folder}{slash}{name}{'/' * (place / name).is_dir()}"
 
 
 class YesNo(Checkbox):

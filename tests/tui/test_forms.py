@@ -8,7 +8,7 @@ from textual.widgets import Input, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens import forms
-from atft_tui.screens.command_form import PRESET_WORDS, CommandForm
+from atft_tui.screens.command_form import PRESET_WORDS, CommandForm, PathSuggester
 from engine.config.file import PRESETS
 from tests.tui.steps import shown, wait_until
 
@@ -70,3 +70,15 @@ async def test_what_is_typed_lands_in_the_field_that_is_described(tmp_path: Path
         name = str(field.id).removeprefix("p-")
         about = next(p.help for p in form.command.parameters if p.name == name)
         await wait_until(pilot, lambda: about[:30] in shown(form))
+
+
+async def test_a_path_is_completed_as_far_as_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "bars").mkdir()
+    (tmp_path / "bars" / "prices.csv").touch()
+    (tmp_path / "bars" / ".hidden").touch()
+    suggest = PathSuggester().get_suggestion
+    assert await suggest(f"{tmp_path}/ba") == f"{tmp_path}/bars/"
+    assert await suggest(f"{tmp_path}/bars/") == f"{tmp_path}/bars/prices.csv"
+    assert await suggest(f"{tmp_path}/bars/x") is None
+    assert await suggest(f"{tmp_path}/nowhere/x") is None
+    assert await suggest("") is None

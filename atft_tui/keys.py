@@ -101,7 +101,7 @@ CHART: tuple[Binding, ...] = (
     _key("G", "log", "logarithmic scale"),
     _key("Z", "band", "the scale holds the null band and zero"),
     _key("R", "levels", "rivals: the best, all, none"),
-    *(_key(x, f"toggle({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
+    *(_key(x, f"hide({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
     _key("0", "whole", "the whole again"),
 )
 """Where a chart has the focus: the same keys in every one."""

@@ -92,7 +92,7 @@ class ChartPanel(PlacePanel[_V]):
     def action_levels(self) -> None:
         self.look(replace(self.view, level=(self.view.level + 1) % 3))
 
-    def action_toggle(self, number: int) -> None:
+    def action_hide(self, number: int) -> None:
         """Hide a curve or show it again; the last one that is seen stays."""
         count = len(self.chart(self.value).curves) if self.value is not None else 0
         hidden = self.view.hidden ^ {number}

@@ -84,7 +84,7 @@ class EquityPanel(ChartPanel[EquityValue]):
             to = min(self.points() - 1, max(0, self.value.cursor + step))
             self.post_message(self.Picked(to))
 
-    def action_toggle(self, number: int) -> None:
+    def action_hide(self, number: int) -> None:
         """The curves are always seen beside their rivals; `R` takes these away."""
 
     def depends(self, value: EquityValue) -> tuple[object, ...]:

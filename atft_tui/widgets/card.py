@@ -106,10 +106,13 @@ class CardPanel(PlacePanel[ShownCard]):
     def picture(self, value: ShownCard, width: int, height: int) -> Text:
         if value.card is None:
             return page(_broken(value, width), width, height)
-        lines = [_light(light, width) for light in value.card.lights]
-        for light in value.card.troubles:
+        lines: list[Text] = []
+        for light in value.card.troubles:  # first, with the way out; the others are read by few
+            lines.append(_light(light, width))
             if way := WAYS.get(light.name):
-                lines += wrapped(f"{light.name}: {way}", width, WARN)
+                lines += wrapped(f"to change it: {way}", width, WARN)
+        fine = (light for light in value.card.lights if light not in value.card.troubles)
+        lines += [_light(light, width) for light in fine]
         foot = _seal(value, width)[: max(0, height - len(lines))]
         return page(lines + foot, width, height)
 

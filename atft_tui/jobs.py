@@ -7,7 +7,7 @@ JSON object it answers with. A reopened screen finds all of it again.
 import asyncio
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,7 +69,14 @@ class Job:
         return answer_lines(self.answer)
 
 
-_DEEP, _LONG = 2, 160
+_DEEP, _MANY = 2, 8
+
+
+def _plain(values: Iterable[object]) -> str:
+    """The words and numbers of a row."""
+    shown = {True: "yes", False: "no"}
+    known = (shown[v] if isinstance(v, bool) else v for v in values)
+    return fmt.clean("  ".join(str(v) for v in known if isinstance(v, str | int | float)))
 
 
 def answer_lines(answer: Mapping[str, Any], indent: int = 0) -> list[str]:
@@ -81,11 +88,13 @@ def answer_lines(answer: Mapping[str, Any], indent: int = 0) -> list[str]:
             if indent < 2 * _DEEP and value:
                 lines += [head, *answer_lines(value, indent + 2)]
         elif isinstance(value, list):
-            plain = ", ".join(map(str, value))
-            short = len(plain) <= _LONG and not any(isinstance(x, dict | list) for x in value)
-            lines.append(
-                f"{head}  {fmt.clean(plain) if short and value else fmt.counted(len(value), 'row')}"
-            )
+            rows = [_plain(x.values()) if isinstance(x, dict) else _plain([x]) for x in value]
+            if len(rows) > _MANY:
+                lines.append(f"{head}  {fmt.counted(len(rows), 'row')}")
+            elif any(isinstance(x, dict) for x in value):
+                lines += [head, *(f"{' ' * (indent + 2)}{row}" for row in rows)]
+            else:
+                lines.append(f"{head}  {', '.join(rows) or 'none'}")
         elif value is not None and value != "":
             shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
             written = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
-from atft_tui.jobs import JobBook
+from atft_tui.jobs import JobBook, answer_lines
 from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
@@ -265,6 +265,21 @@ async def test_b_backtests_the_selected_run_and_the_job_is_kept(
     assert words == [
         "backtest", run.id, "--strategy", "hysteresis_band",
         "--set", "portfolio.band=1.0", "--set", "costs.slippage_bps=2",
+    ]  # fmt: skip
+
+
+def test_an_answer_is_told_in_lines() -> None:
+    """Names with their values; rows of a short list, the number of a long one; nothing deeper than a table."""
+    answer = {
+        "verdict": "ok", "passed": True, "error_bp": 4.87912, "none": None, "leaks": [],
+        "days": ["2026-01-02", "2026-01-05"], "many": list(range(20)),
+        "gate": [{"name": "noise", "passed": False, "of": {"deep": 1}}],
+        "sample": {"stocks": 130},
+    }  # fmt: skip
+    assert answer_lines(answer) == [
+        "verdict  ok", "passed  yes", "error bp  4.879", "leaks  none",
+        "days  2026-01-02, 2026-01-05", "many  20 rows", "gate", "  noise  no",
+        "sample", "  stocks  130",
     ]  # fmt: skip
 
 

@@ -269,7 +269,7 @@ async def test_b_backtests_the_selected_run_and_the_job_is_kept(
 
 
 def test_an_answer_is_told_in_lines() -> None:
-    """Names with their values; rows of a short list, the number of a long one; nothing deeper than a table."""
+    """Names with their values; rows of a short list, the number of a long one; nothing too deep."""
     answer = {
         "verdict": "ok", "passed": True, "error_bp": 4.87912, "none": None, "leaks": [],
         "days": ["2026-01-02", "2026-01-05"], "many": list(range(20)),

@@ -160,12 +160,19 @@ def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink, *, labelled:
     head = GLYPHS.best if labelled else LETTERS[len(lines) - 1]
     text = line(
         (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{head} ", ink.main + STRONG),
-        (percent(curves.equity[at] - 1.0), STRONG), f"  day {percent(curves.net[at], 2)}",
-        (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
+        (percent(curves.equity[at] - 1.0), STRONG),
     )  # fmt: skip
+    day = line(
+        f"  day {percent(curves.net[at], 2)}",
+        (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
+    )
+    rivals = Text()
     for n, drawn in enumerate(lines[:-1]):
-        text.append(f"  {'' if labelled else LETTERS[n] + ' '}{drawn.name} ", style=drawn.style)
-        text.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
+        rivals.append(f"  {'' if labelled else LETTERS[n] + ' '}{drawn.name} ", style=drawn.style)
+        rivals.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
+    # Where the letters are all that tells the curves apart, what they mean comes first.
+    for part in (day, rivals) if labelled else (rivals, day):
+        text.append_text(part)
     return text
 
 

@@ -18,7 +18,7 @@ from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.chart_panel import ChartPanel
 from atft_tui.widgets.curves import Chart, Curve
-from atft_tui.widgets.intervals import Estimate, estimate_row
+from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
@@ -151,8 +151,8 @@ def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
         text.append("\n")
     if len(shown) < len(rows):
         text.append(f"and {len(rows) - len(shown)} more\n", style=styles.DIM)
-    axis = " " * (names + 2 + figures) + _axis(plot, low, high)
-    return text.append(axis, style=styles.DIM)
+    axis = axis_row(scale, {low: f"{low:+.3g}", 0.0: "0", high: f"{high:+.3g}"}, styles.DIM)
+    return text.append(" " * (names + 2 + figures)).append_text(axis)
 
 
 def _span(rows: Sequence[ForestRow]) -> tuple[float, float]:
@@ -182,18 +182,6 @@ def _interval(row: ForestRow, scale: CellScale) -> Text:
     estimate = Estimate(value=row.value, low=row.low, high=row.high, mark=mark, style=style)
     over = {0.0: (GLYPHS.bar, styles.PLAIN)} if row.low < 0.0 < row.high else {}
     return estimate_row(scale, estimate, lines=zero, over=over)
-
-
-def _axis(width: int, low: float, high: float) -> str:
-    """Both ends and 0 where they fall, if there is room."""
-    line = [" "] * width
-    zero = round((0.0 - low) / (high - low) * (width - 1))
-    for word, at in ((f"{low:+.3g}", 0), (f"{high:+.3g}", width), ("0", zero)):
-        start = min(max(0, at if at < width else width - len(word)), max(0, width - len(word)))
-        stop = start + len(word)
-        if stop <= width and all(c == " " for c in line[max(0, start - 1) : stop + 1]):
-            line[start:stop] = word
-    return "".join(line)
 
 
 _NO_COMPARISON = (

@@ -198,7 +198,8 @@ class CockpitApp(ReportingApp):
         if coming != self.coming:
             self.coming = coming
             for screen in self._visited():
-                screen.query_one(KeyBar).draw()
+                for bar in screen.query(KeyBar):  # none yet where a place is just being made
+                    bar.draw()
 
     def take(self, step: FirstStep) -> None:
         """Go where a step is taken, or open the form of its command with what is known filled in."""

@@ -51,12 +51,16 @@ class Job:
     @property
     def refusal(self) -> str:
         """What a gate had against it, one condition to a line; empty unless the answer is a refusal."""
-        if self.answer.get("action") != "refused":
-            return ""
-        rows = [row for row in self.answer.get("gate", ()) if isinstance(row, dict)]
-        failed = [row for row in rows if not row.get("passed")]
-        lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in failed]
-        return "\n".join(["the gate refuses:", *lines])
+        found, says = [], "the gate refuses:"
+        if self.answer.get("action") == "refused":
+            found = [row for row in self._rows("gate") if not row.get("passed")]
+        elif self.answer.get("verdict") == "failed":
+            found, says = self._rows("leaks"), "the audit found what sees ahead:"
+        lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in found]
+        return "\n".join([says, *lines]) if lines else ""
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.answer.get(name, ()) if isinstance(row, dict)]
 
     @property
     def told(self) -> list[str]:
@@ -155,7 +159,8 @@ class JobBook:
         answer = _answer(self.root / f"{job_id}.out")
         failed = "error" in answer and "exit_code" in answer
         status: _JobStatus = "failed" if failed else "done" if answer else "died"
-        if answer.get("action") == "refused" or answer.get("exit_code") == GateError.exit_code:
+        told = (answer.get("action"), answer.get("verdict"), answer.get("exit_code"))
+        if told[0] == "refused" or told[1] == "failed" or told[2] == GateError.exit_code:
             status = "refused"
         return Job(
             id=job_id,

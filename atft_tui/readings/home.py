@@ -81,11 +81,6 @@ class HomeNews:
         return self.data is not None and not self.is_made_up
 
     @property
-    def is_checked(self) -> bool:
-        """The quality of these data has been judged."""
-        return self.data is not None and self.data.quality is not None
-
-    @property
     def audit(self) -> AuditResult | None:
         return self.data.audit if self.data else None
 

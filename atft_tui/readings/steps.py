@@ -49,8 +49,7 @@ def parts(news: HomeNews) -> tuple[_StepGroup, ...]:
         _StepGroup("Your own data", (
             FirstStep("ingest", "CSV, Parquet, J-Quants or Yahoo", "i", news.has_own_data,
                       command="ingest"),
-            FirstStep("check", "what is missing, doubled or out of range", ">", news.is_checked,
-                      command="check"),
+            _check(news),
             FirstStep("train", "a network and its rivals on it", "n", scored and not news.is_made_up,
                       command="train"),
             FirstStep("backtest", "net of costs, with its interval", ">", tested, command="backtest",
@@ -64,6 +63,16 @@ def parts(news: HomeNews) -> tuple[_StepGroup, ...]:
                       news.agenda.process == "running", command="schedule", given={"action": "run"}),
         )),
     )  # fmt: skip
+
+
+def _check(news: HomeNews) -> FirstStep:
+    """The judgement of the data; where they are refused, the place that says why."""
+    quality = news.data.quality if news.data else None
+    if quality is not None and quality.verdict == "refused":
+        what = "the data are refused: see why, mend them, ingest again"
+        return FirstStep("check", what, ">", False, place="data")
+    what = "what is missing, doubled or out of range"
+    return FirstStep("check", what, ">", quality is not None, command="check")
 
 
 def _to_champion(news: HomeNews, run: dict[str, str]) -> tuple[FirstStep, ...]:

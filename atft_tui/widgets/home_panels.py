@@ -95,7 +95,7 @@ def _champion(out: Lines, news: HomeNews) -> None:
     if news.champion is None:
         out.say(("No champion yet.", styles.STRONG))
         out.space()
-        out.prose("Its networks make the signals. Promote one of the runs:", ("4", styles.KEY))
+        out.prose("Its networks make the signals.", (">", styles.KEY), "leads there step by step.")
         return
     history, facts = news.champion.history, news.champion.facts
     made = history.promotion or history.reigns[-1]

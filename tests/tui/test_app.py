@@ -296,7 +296,9 @@ async def test_a_refused_job_reads_refused_with_its_reason(
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         app = pilot.app
         assert isinstance(app, CockpitApp)
-        for printed, words in ((REFUSED, "audit: never run ±"), (gated, "sees ahead")):
+        leak = '{"verdict": "failed", "leaks": [{"name": "peek", "detail": "return_1"}]}'
+        asked = ((REFUSED, "audit: never run ±"), (gated, "sees ahead"), (leak, "peek: return_1"))
+        for printed, words in asked:
             monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 6))
             app.start_job(["promote", "last"])
             await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]

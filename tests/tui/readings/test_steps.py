@@ -88,6 +88,17 @@ def test_a_refusal_of_the_gate_leads_on_and_names_what_it_was(
     assert other.command == "promote"
 
 
+def test_refused_data_lead_to_the_place_that_says_why(tmp_path: Path) -> None:
+    made.data(tmp_path)
+    news = read_home(tmp_path, NOW)
+    assert news.data is not None
+    assert news.data.quality is not None
+    refused = structs.replace(news.data.quality, verdict="refused")
+    found = upcoming(replace(news, data=replace(news.data, quality=refused)))
+    assert found is not None
+    assert (found.name, found.place, found.command) == ("check", "data", "")
+
+
 def test_a_leak_is_named_by_the_step(own: HomeNews, tmp_path: Path) -> None:
     leak = Leak(check="features", name="peek", day="2026-11-20")
     leaky = AuditResult(verdict="failed", leaks=(leak,))

@@ -33,6 +33,7 @@ from engine.data.load import load_panel
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
 from engine.files import read_parquet, write_parquet
+from engine.portfolio.aim import share_of_scores
 from engine.portfolio.book import Book, measure
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
@@ -112,8 +113,10 @@ def backtest(
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
         h, trials = config.portfolio.horizon, count_trials(context.store)
         judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
+        summary = _summarise(simulator, book, simulation, result, judged(result), quality)
         summary = structs.replace(
-            _summarise(simulator, book, simulation, result, judged(result), quality),
+            summary,
+            notes=(*summary.notes, *_share_called_for(config, factor)),
             judged_days=days,
             spans=protocol.span_figures(result, days, judged),
             baselines=baselines,
@@ -189,8 +192,8 @@ def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     stored = run.path("baselines.parquet")
     if stored.is_file():
         rows = read_parquet(stored).filter(pl.col("split") == "test")
-        horizon = simulator.config.portfolio.horizon
-        return stored_baselines(rows, simulator.market, simulator.score_DN, horizon)
+        horizons = simulator.config.traded_horizons
+        return stored_baselines(rows, simulator.market, simulator.score_DN, horizons)
     return price_baselines(simulator.panel, simulator.market, simulator.score_DN)
 
 
@@ -241,6 +244,17 @@ def _suspicions(extremes: Iterable[ExtremeDay]) -> list[str]:
         "Look for an unadjusted split"
         for day in extremes
         if abs(day.contribution) > _SUSPICIOUS
+    ]
+
+
+def _share_called_for(config: Config, factor: FactorFigures) -> list[str]:
+    """For a book that trades a share of the way: what these days would have called for."""
+    if config.portfolio.strategy != "aim_portfolio" or not factor.quantile_returns:
+        return []
+    share = share_of_scores(factor, config.costs, config.portfolio)
+    return [
+        f"costs, edge and persistence of the scores on these days call for a trade_share of {share:g}; "
+        f"{config.portfolio.trade_share:g} is set. Choose it on other days than those that are judged"
     ]
 
 

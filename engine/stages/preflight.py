@@ -129,11 +129,15 @@ def _data(context: StageContext) -> list[PreflightRow]:
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
-            f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
+            f"{panel.snapshot.exchange}, known {_how_long(days_left)}",
             "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
             "" if days_left > _CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),
     ]
+
+
+def _how_long(days: int) -> str:
+    return f"for {days:,} more days" if days < 9999 else "without an end"
 
 
 def _audit(context: StageContext) -> PreflightRow:

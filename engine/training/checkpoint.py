@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine import hashes
+from engine import disk, hashes
 from engine.errors import GateError, IntegrityError
 from engine.files import (
     MANIFEST,
@@ -52,20 +52,28 @@ def save_checkpoint(
 
     Tensors may have any shape; they are written in their own type, NaN included.
     """
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    disk.again(lambda: _save(root, name, contiguous, state))
+
+
+def _save(root: Path, name: str, tensors: dict[str, Tensor], state: Mapping[str, Any]) -> None:
     root.mkdir(parents=True, exist_ok=True)
     versions = _versions(root, name)
     number = max(versions, default=0) + 1
     staging = root / f".{name}-{number:06d}.tmp"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    save_file(contiguous, staging / TENSORS)
-    _sync(staging / TENSORS)
-    write_json(staging / STATE, state)
-    write_manifest(staging, {"name": name})
     target = root / f"{name}-{number:06d}"
-    hashes.note(target / MANIFEST, staging / MANIFEST)
-    staging.rename(target)
+    with disk.named(target, needs=sum(tensor.nbytes for tensor in tensors.values())):
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir()
+            save_file(tensors, staging / TENSORS)
+            _sync(staging / TENSORS)
+            write_json(staging / STATE, state)
+            write_manifest(staging, {"name": name})
+            hashes.note(target / MANIFEST, staging / MANIFEST)
+            staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     write_text(root / name, target.name + "\n")
     for old in versions.values():
         shutil.rmtree(old)

@@ -173,7 +173,7 @@ def read_toml_text(path: Path) -> str:
         size = path.stat().st_size
         if size > _MAX_TOML_BYTES:
             raise ConfigError(f"{path}: {size} bytes is no configuration file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark before it
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from error
     except OSError as error:

@@ -174,9 +174,9 @@ def restore_rng(states: Mapping[str, Tensor]) -> None:
 
 def require_same(saved: Mapping[str, Any], current: Mapping[str, Any], what: str) -> None:
     """Refuse weights that belong to another model, data set or configuration, and say what differs."""
-    a, b = (json.loads(json.dumps(value)) for value in (saved, current))
+    a, b = (_leaves(json.loads(json.dumps(value))) for value in (saved, current))
     differences = [
-        f"{key}: saved {_short(a.get(key))}, now {_short(b.get(key))}"
+        f"{key}: {_change(a.get(key), b.get(key))}"
         for key in sorted(a.keys() | b.keys())
         if a.get(key) != b.get(key)
     ]
@@ -196,9 +196,21 @@ def _versions(root: Path, name: str) -> dict[int, Path]:
     return found
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _leaves(value: Mapping[str, Any], table: str = "") -> dict[str, Any]:
+    """Dotted key -> value of all tables in a table."""
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _leaves(item, f"{table}{key}.") if isinstance(item, dict) else {table + key: item}
+    return found
+
+
+def _change(saved: Any, now: Any) -> str:
+    """Both values whole; of two lists only what one of them lacks, if that is the difference."""
+    if isinstance(saved, list) and isinstance(now, list):
+        gone, new = ([x for x in a if x not in b] for a, b in ((saved, now), (now, saved)))
+        if gone or new:
+            return f"saved with {json.dumps(gone)}, now with {json.dumps(new)}"
+    return f"saved {json.dumps(saved)}, now {json.dumps(now)}"
 
 
 def _sync(path: Path) -> None:

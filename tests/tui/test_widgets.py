@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atft_tui import format as fmt
-from atft_tui.glyphs import ASCII, UNICODE
+from atft_tui.glyphs import ASCII, UNICODE, _choose
 from atft_tui.widgets import point_chart, strips
 from atft_tui.widgets.chart import line_chart
 
@@ -99,6 +99,29 @@ def test_a_picture_larger_than_a_small_terminal_is_filled() -> None:
     lines = line_chart({"a": (steps, steps)}, width=200, height=60).plain.splitlines()
     assert len(lines[1].rstrip()) == 200
     assert all(line[8:].strip() for line in lines[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("told", "plain"),
+    [
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX", "LANG": "ja_JP.UTF-8"}, True),
+        ({"LANG": "C"}, True),
+        ({"LC_ALL": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_ALL": "en_US.UTF-8"}, False),
+        ({}, False),
+        ({"TERM": "linux"}, True),
+    ],
+)
+def test_the_locale_c_gets_ascii_though_python_says_it_were_utf8(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], plain: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("locale.getpreferredencoding", lambda _: "utf-8")
+    assert _choose() is (ASCII if plain else UNICODE)
 
 
 def test_both_sets_of_glyphs_have_single_characters() -> None:

@@ -15,18 +15,12 @@ from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
 from engine.records.plans import PreflightResult, PreflightRow
-from engine.stages.capacity import GIB, Needs, capacity, usable_cores
+from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
 
 _CALENDAR_WARNING_DAYS = 60
-_CHECKPOINT_COPIES = 5
-"""resume, healthy, best, kept, and the one being written."""
-_REFIT_COPIES = 4
-"""Those of a refit, which has no best; in memory the first network stays beside it."""
-_OPTIMIZER_FACTOR = 3
-"""Weights and two moments."""
 
 
 def preflight(context: StageContext) -> Outcome:
@@ -95,11 +89,10 @@ def _data(context: StageContext) -> list[PreflightRow]:
     n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
-    parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
+    parameters = sum(parameter_table(build_model(config, n_features)).values())
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
     needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
-    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    disk = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days

@@ -15,6 +15,7 @@ from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
 from engine.records.audit import AUDIT, AuditResult
+from engine.records.drill import DRILL, DrillResult
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.run import RunSummary
 from engine.records.shadow import LiveRecord, ShadowLedger
@@ -53,6 +54,7 @@ class HomeNews:
     """RankIC of the champion's sealed scores; None until the ledger knows one."""
     data: _DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
+    drill: DrillResult | None = None
     runs: tuple[RunSummary, ...] = ()
     reports: int = 0
     """Runs of the last ones with a report."""
@@ -80,9 +82,11 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     live = attempted(lambda: _live(workspace, champion.value))
     card = attempted(lambda: _card(workspace))
     agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
+    drill = attempted(lambda: FILES.record_if_there(workspace / DRILL, DrillResult))
     runs = attempted(lambda: list_runs(workspace, RUNS))
     parts: dict[str, Readable[Any]] = {
-        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda, "runs": runs,
+        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda,
+        "drill": drill, "runs": runs,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
@@ -92,6 +96,7 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
         live=live.value,
         data=data.value,
         agenda=agenda.value or Agenda(),
+        drill=drill.value,
         runs=rows,
         reports=sum((workspace / "runs" / run.id / "report.html").is_file() for run in rows),
         trouble=tuple(f"{name}: {part.trouble}" for name, part in parts.items() if part.trouble),

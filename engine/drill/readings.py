@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.files import from_json
 from engine.records.seal import seal_places
 from engine.runs.store import Run, RunStore
 
+_AT_ONCE = 2
 _OUT = "{out}"
 """Stands in a command for a folder to export into."""
 
@@ -77,7 +79,9 @@ class Readings:
     def of(self, name: str) -> list[Reading]:
         """The readings that opened the file, the quickest first."""
         with self._lock:
-            self._found = self._found or [self._made(one) for one in self.readers]
+            if not self._found:
+                with ThreadPoolExecutor(_AT_ONCE) as pool:
+                    self._found = list(pool.map(self._made, self.readers))
         return sorted((r for r in self._found if name in r.opened), key=lambda r: r.seconds)
 
     def ask(self, reader: Reader, place: Path, handicap: Handicap) -> tuple[Answer, dict[str, str]]:

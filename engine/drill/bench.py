@@ -140,17 +140,19 @@ class Bench:
 
     def kill(
         self, workspace: Path, words: Sequence[str], sign: Sign, handicap: Handicap = _PLAIN
-    ) -> bool:
-        """SIGKILL as soon as the sign is seen; False if the command ended before."""
+    ) -> None:
+        """SIGKILL as soon as the sign is seen; a command that ended before is not tried."""
         with self._child(workspace, words, handicap, {}) as (process, (_, said)):
             while process.poll() is None:
                 if sign.seen(workspace, said):
                     process.kill()
                     process.wait()
-                    return True
+                    return
                 self._stop_here(process)
                 time.sleep(_POLL_S)
-            return False
+            answer = Answer(process.returncode, "", _text(said))
+            why = f"{words[0]} ended before it could be killed: rc {answer.code}, {answer.words}"
+            raise NotTriedError(why)
 
     @contextmanager
     def _child(

@@ -36,14 +36,14 @@ def _other_clock(seconds: float) -> None:
     from engine.schedule.timetable import SystemClock
     from engine.stages import context
 
-    def now(*_: Any) -> dt.datetime:
+    def shifted(*_: Any) -> dt.datetime:
         return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Shifted(context.StageContext):
-        now: Any = now
+        now: Any = shifted
 
-    setattr(SystemClock, "now", now)  # noqa: B010 - a method is put in the place of another
+    setattr(SystemClock, "now", shifted)  # noqa: B010 - a method is put in the place of another
     setattr(context, "StageContext", Shifted)  # noqa: B010 - by this name the command line makes its context
 
 

@@ -17,6 +17,7 @@ from engine.drill.readings import Reading, Readings, readers
 from engine.hashes import LIST
 
 _NAMES = (
+    (re.compile(r"(/checkpoints/)(.*/)?(best|healthy|kept|resume)(-\d+)?"), r"\1*"),
     (re.compile(r"\d{8}-\d{6}-([a-z]+)-[0-9a-f]{4}"), r"*-\1-*"),
     (re.compile(r"\b[0-9a-f]{16,64}\b"), "*"),
     (re.compile(r"\d{4}-\d{2}(-\d{2})?(-r\d+)?"), "*"),
@@ -90,9 +91,9 @@ def _judged(readings: Readings, reading: Reading, place: Path, name: str) -> See
     words, file = reading.reader.words[0], Path(name).name
     if answer.code != reading.code:
         return told(answer, file) or survived(f"{words} refuses")
-    other = [key for key, value in reading.figures.items() if found.get(key) != value]
-    if not other:
-        return survived(f"{words} is unaffected")
     if file in answer.text:
         return survived(f"{words} names it")
+    other = readings.other(reading, found)
+    if not other:
+        return survived(f"{words} is unaffected")
     return silent(f"{words} gives other figures without a word, {other[0]} first")

@@ -62,7 +62,7 @@ def _workspace(bench: Bench) -> Seen:
 
 def _file(bench: Bench) -> Seen:
     place, path = bench.folder("names"), bench.folder("file") / "prices.csv"
-    rows = [f'2020-01-0{day},"{NAME}",1,2,1,{day},100,7' for day in (2, 3, 6)]
+    rows = [f'2020-01-0{day},"{NAME}",1,9,1,{day},100,7' for day in (2, 3, 6)]
     path.write_text(f'date,symbol,open,high,low,close,volume,"{NAME}"\n' + "\n".join(rows))
     words = ("ingest", "--source", "files", "--prices", str(path), "--set", "data.market=us")
     answer = bench.run(place, *words)

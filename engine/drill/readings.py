@@ -35,7 +35,6 @@ class Reading:
     reader: Reader
     code: int
     figures: Mapping[str, str]
-    """Those that were the same twice."""
     opened: frozenset[str]
     """Names of files in the workspace."""
     seconds: float
@@ -69,7 +68,7 @@ def _of_run(run: Run) -> Iterator[Reader]:
 
 @dataclass
 class Readings:
-    """Readers of the user's workspace, run twice when they are first asked for."""
+    """Readers of the user's workspace, run when they are first asked for."""
 
     bench: Bench
     readers: Sequence[Reader]
@@ -104,19 +103,25 @@ class Readings:
             found = {name: value.replace(folder, word) for name, value in found.items()}
         return answer, found
 
+    def other(self, reading: Reading, found: Mapping[str, str]) -> list[str]:
+        """Names of figures that are not those of the reading, and that are when it is read once more."""
+        changed = [name for name, value in reading.figures.items() if found.get(name) != value]
+        if not changed:
+            return []
+        _, again = self.ask(reading.reader, self.bench.copy("reading"), Handicap())
+        return [name for name in changed if again.get(name) == reading.figures[name]]
+
     def _made(self, reader: Reader) -> Reading:
         listed = self.bench.folder("opened") / "names"
         began = time.monotonic()
         place = self.bench.copy("reading")
-        answer, first = self.ask(reader, place, Handicap(opened=str(listed)))
-        seconds = time.monotonic() - began
-        _, again = self.ask(reader, self.bench.copy("reading"), Handicap())
+        answer, found = self.ask(reader, place, Handicap(opened=str(listed)))
         names = listed.read_text(errors="surrogateescape").splitlines()
         inside = (name for name in names if name.startswith(f"{place}/"))
         return Reading(
             reader=reader,
             code=answer.code,
-            figures={name: value for name, value in first.items() if again.get(name) == value},
+            figures=found,
             opened=frozenset(name.removeprefix(f"{place}/") for name in inside),
-            seconds=seconds,
+            seconds=time.monotonic() - began,
         )

@@ -33,18 +33,19 @@ def cases(lab: Lab) -> Iterator[Case]:
 
 
 def _limited(lab: Lab, name: str, size: int, bench: Bench) -> Seen:
-    if name == "train":
-        before, after, patterns = lab.bare, lab.trained, SCORES
-        words, again = _training(lab)
-    elif name == "ingest":
-        before, after, patterns = lab.trained, lab.eve, SNAPSHOT
-        words = again = INGEST
-    else:
-        before, after, patterns = lab.eve, lab.signalled, SEALED
-        words = again = SIGNALS
+    before, after, words, again, patterns = _plan(lab, name)
     right, place = contents(after, *patterns), bench.copy("room", before)
     answer = bench.run(place, *words, handicap=Handicap(room=size))
     return _judged(bench, place, answer, again, right, patterns)
+
+
+def _plan(lab: Lab, name: str) -> tuple[Path, Path, Sequence[str], Sequence[str], Sequence[str]]:
+    """Workspace before and after, the command, the one that goes on, and the files to compare."""
+    if name == "ingest":
+        return lab.trained, lab.eve, INGEST, INGEST, SNAPSHOT
+    if name == "signals":
+        return lab.eve, lab.signalled, SIGNALS, SIGNALS, SEALED
+    return lab.bare, lab.trained, *_training(lab), SCORES
 
 
 def _training(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]]:

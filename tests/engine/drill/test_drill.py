@@ -1,13 +1,16 @@
 """The drill leaves the live store alone, and finds what was planted."""
 
+import datetime as dt
 import json
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.config.file import resolve
+from engine.drill import child
 from engine.drill.bench import Bench, figures, flip, link_copy, opened
 from engine.drill.case import Case, NotTriedError, Seen, failed, survived
 from engine.drill.flips import flipped, kind_of, kinds
@@ -18,7 +21,10 @@ from engine.drill.run import chosen, tried
 from engine.errors import UsageError
 from engine.records.drill import DrillOutcome, DrillResult
 from engine.runs.labels import set_note
+from engine.runs.sink import ListSink
 from engine.runs.store import Run, RunStore
+from engine.schedule.timetable import SystemClock
+from engine.stages import context
 from tests.engine.drill.planted import READER_WITHOUT_HASH, WRITER_THAT_SWALLOWS, plant
 
 
@@ -67,6 +73,9 @@ def test_a_kind_is_a_name_without_ids_dates_and_numbers(tmp_path: Path) -> None:
     assert kind_of("runs/20261129-204214-train-9d97/folds/mlp-fold-0.parquet") == (
         "runs/*-train-*/folds/mlp-fold-*.parquet"
     )
+    for name in ("resume-000007/state.json", "mlp-fold-0-seed-1/kept-000001/state.json"):
+        run = "runs/20261129-204214-train-9d97"
+        assert kind_of(f"{run}/checkpoints/{name}") == "runs/*-train-*/checkpoints/*/state.json"
     assert kind_of("signals/2016-12-30-r1/card.json") == "signals/*/card.json"
     assert kind_of("data/snapshots/08a83c302de532a9/bars-2018-01.parquet") == (
         "data/snapshots/*/bars-*.parquet"
@@ -196,3 +205,18 @@ def test_no_child_of_the_drill_has_a_secret(
         *told
     }
     assert told["PATH"] == os.environ["PATH"]
+
+
+def test_a_shifted_child_has_both_clocks_of_the_product_shifted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of commands, also after `replace`, and that of the scheduler."""
+    monkeypatch.setattr(context, "StageContext", context.StageContext)  # put back at the end
+    monkeypatch.setattr(SystemClock, "now", SystemClock.now)
+    child._other_clock(-86_400.0)
+    made = context.StageContext(
+        workspace=tmp_path, config=resolve([]).config, sink=ListSink(), stop=context.StopFlag()
+    )
+    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    for now in (made.now(), replace(made, run_id="x").now(), SystemClock().now()):
+        assert abs((now - yesterday).total_seconds()) < 60

@@ -14,6 +14,7 @@ from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
+from engine.records.drill import read_drill
 from engine.records.plans import PreflightResult, PreflightRow
 from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
@@ -32,6 +33,7 @@ def preflight(context: StageContext) -> Outcome:
         _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
+        _drill(context),
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
@@ -151,6 +153,15 @@ def _audit(context: StageContext) -> PreflightRow:
     if same:
         return PreflightRow("audit", when, "ok")
     return PreflightRow("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
+
+
+def _drill(context: StageContext) -> PreflightRow:
+    """When faults were last injected into a copy of the workspace, and what came of them."""
+    found = read_drill(context.workspace)
+    if found is None:
+        return PreflightRow("drill", "never", "ok", "`atft-tui drill` tries faults on a copy")
+    value = f"{found.at[:10]}: {found.line}"
+    return PreflightRow("drill", value, "ok" if found.passed else "warn")
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:

@@ -101,10 +101,13 @@ CHART: tuple[Binding, ...] = (
     _key("G", "log", "logarithmic scale"),
     _key("Z", "band", "the scale holds the null band and zero"),
     _key("R", "levels", "rivals: the best, all, none"),
-    *(_key(x, f"hide({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
+    _key("A", "hide(0)", "hide or show the curve of that letter", "A-F"),
+    *(_key(letter, f"hide({n})", "", "A-F") for n, letter in enumerate("BCDEF", 1)),
     _key("0", "whole", "the whole again"),
 )
-"""Where a chart has the focus: the same keys in every one."""
+"""Where a chart has the focus: the same keys in every one; those without words are told by another."""
+CHARTED = ("data", "train", "runs", "replay", "backtest")
+"""Places with charts."""
 SCREENS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
@@ -233,8 +236,9 @@ def written(key: Binding) -> str:
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *CHART)
-    return [(written(key), key.description) for key in keys]
+    charts = CHART if screen in CHARTED else ()
+    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *charts)
+    return [(written(key), key.description) for key in keys if key.description]
 
 
 def following(names: Sequence[str], here: str, step: int = 1) -> str:
@@ -251,7 +255,7 @@ def markdown() -> str:
     )
     lines = ["# Keys", "", made]
     for where, keys in groups:
-        rows = (f"| `{written(key)}` | {key.description} |" for key in keys)
+        rows = (f"| `{written(key)}` | {key.description} |" for key in keys if key.description)
         lines += ["", f"## {where}", "", "| key | what it does |", "|---|---|", *rows]
     return "\n".join(lines) + "\n"
 

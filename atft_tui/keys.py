@@ -192,8 +192,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("s", "sweep", "sweep"),
         _bar("right,full_stop", "day(1)", "day", "← →", priority=True),
         _key("left,comma", "day(-1)", "day before", "←", priority=True),
-        _key("shift+right,greater_than_sign", "day(21)", "month on", priority=True),
-        _key("shift+left,less_than_sign", "day(-21)", "month back", priority=True),
+        _key("shift+right", "day(21)", "month on", priority=True),
+        _key("shift+left", "day(-21)", "month back", priority=True),
         _key("ctrl+right", "day(252)", "year on", priority=True),
         _key("ctrl+left", "day(-252)", "year back", priority=True),
         _bar("l", "scale", "log"),
@@ -236,9 +236,9 @@ def written(key: Binding) -> str:
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    charts = CHART if screen in CHARTED else ()
+    charts = (key for key in CHART if key.description and screen in CHARTED)
     keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *charts)
-    return [(written(key), key.description) for key in keys if key.description]
+    return [(written(key), key.description) for key in keys]
 
 
 def following(names: Sequence[str], here: str, step: int = 1) -> str:

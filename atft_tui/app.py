@@ -25,7 +25,7 @@ from atft_tui.readings.steps import FirstStep, upcoming
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
 from atft_tui.styles import THEMES, palette
 from atft_tui.widgets.bars import KeyBar, TopBar
-from engine import hashes
+from engine import disk, hashes
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError, EnvironmentProblem
 from engine.runs import launch
@@ -121,7 +121,7 @@ class CockpitApp(ReportingApp):
         """Choose a run and show it; an unknown one is refused in words."""
         try:
             self.chosen_run = self.store.open(run_id).id
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
             return
         self.go(place)
@@ -150,7 +150,7 @@ class CockpitApp(ReportingApp):
             files = config_files(self.workspace)
             config = resolve(files, preset=request.preset, overrides=request.overrides).config
             run = launch.start(self.workspace, command.name, config, request.own)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
             return
         self.open_run(run.id)
@@ -159,8 +159,8 @@ class CockpitApp(ReportingApp):
         """Carry out a command in a process of its own; its end is told."""
         try:
             job_id = self.jobs.start(words)
-        except OSError as error:
-            self.refuse(EngineError(f"cannot start {words[0]}: {error}"))
+        except (EngineError, OSError) as error:
+            self.refuse(error)
             return
         self.notify(" ".join(words), title="started", markup=False)
         self.await_job(self.jobs, job_id)
@@ -232,8 +232,10 @@ class CockpitApp(ReportingApp):
 
         self.push_screen(ConfirmDialog(question), answer)
 
-    def refuse(self, error: EngineError) -> None:
+    def refuse(self, error: EngineError | OSError) -> None:
         """Say what was not done, and the way out."""
+        if isinstance(error, OSError):
+            error = disk.problem(error) or EngineError(str(error))
         text = fmt.clean_lines(f"{error.message}\n{error.hint}".rstrip())
         self.notify(text, title="not done", severity="error", markup=False, timeout=10)
 
@@ -243,7 +245,7 @@ class CockpitApp(ReportingApp):
         def stop() -> None:
             try:
                 launch.request_stop(self.store.open(run_id))
-            except EngineError as error:
+            except (EngineError, OSError) as error:
                 self.refuse(error)
             else:
                 self.notify("stopping: the run saves a checkpoint at the end of its step")
@@ -258,7 +260,7 @@ class CockpitApp(ReportingApp):
                 self.notify(f"{run_id} is {run.status()}: nothing to resume", severity="warning")
                 return
             launch.resume(self.workspace, run)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
         else:
             self.notify(f"resuming {run_id}")
@@ -350,7 +352,7 @@ class CockpitApp(ReportingApp):
         try:
             path = export_focused(self.screen, self.workspace / "exports")
         except (EngineError, OSError) as error:
-            self.refuse(EngineError(f"cannot export: {error}"))
+            self.refuse(error)
             return
         if path is None:
             self.notify(_UNFOCUSED, severity="warning")

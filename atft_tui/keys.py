@@ -117,6 +117,7 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _bar("s", "ask('signals')", "signals"),
         _bar("p", "schedule", "scheduler"),
         _key("r", "report", "report of the newest run"),
+        _key("x", "drill", "the last drill: faults in a copy of the workspace"),
         _bar("f", "steps", "first steps"),
     ),
     "data": (

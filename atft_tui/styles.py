@@ -72,13 +72,14 @@ class _Status:
 
 STATUSES = {
     **dict.fromkeys(
-        ["TRADE", "ok", "passed", "promoted", "fresh", "delivered"], _Status(GLYPHS.done, GOOD)
+        ["TRADE", "ok", "passed", "promoted", "fresh", "delivered", "survived"],
+        _Status(GLYPHS.done, GOOD),
     ),
     **dict.fromkeys(
         ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], _Status("!", WARN)
     ),
     **dict.fromkeys(
-        ["STOP", "stop", "refused", "missed", "failed", "crashed", "died"],
+        ["STOP", "stop", "refused", "missed", "failed", "silent", "crashed", "died"],
         _Status(GLYPHS.failed, BAD),
     ),
     "rolled back": _Status(GLYPHS.turned, WARN),
@@ -90,7 +91,7 @@ STATUSES = {
     "complete": _Status(GLYPHS.done, PLAIN),
     "pruned": _Status(GLYPHS.stopped, DIM),
 }
-"""Words of cards, runs, jobs, sessions, readings, audits, alerts, promotions and trials."""
+"""Words of cards, runs, jobs, sessions, readings, audits, alerts, promotions, drills and trials."""
 
 
 def status(word: str) -> _Status:

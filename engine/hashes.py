@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from engine import disk
 from engine.errors import IntegrityError
 
 LIST, MANIFEST = "files.sha256", "manifest.json"
@@ -38,6 +39,7 @@ _REMAKE = {
     "holdings.parquet holdings_names.parquet": "make it again with `atft-tui backtest {run}`",
     "sweep.json sweep_returns.parquet": "make it again with `atft-tui sweep {run}`",
     "audit.json": "make it again with `atft-tui audit`",
+    "drill.json": "make it again with `atft-tui drill`",
     "data/quality.json data/stocks.parquet": "make it again with `atft-tui check`",
     "data/CURRENT data/HISTORY": "delete it and read the market data again: `atft-tui ingest`",
     "features/catalog.json": "make it again with `atft-tui features list`",
@@ -250,7 +252,7 @@ def append(path: Path, lines: str) -> None:
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, ("\n" * torn + lines).encode())
+        disk.append(descriptor, ("\n" * torn + lines).encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from engine.files import MANIFEST
 from engine.records.agenda import Agenda
 from engine.records.audit import AUDIT, AuditResult
 from engine.records.champion import ChampionEntry
+from engine.records.drill import DRILL, DrillResult
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.run import RunSummary
 from engine.records.shadow import LiveRecord, ShadowLedger
@@ -58,6 +59,7 @@ class HomeNews:
     """RankIC of the champion's sealed scores; None until the ledger knows one."""
     data: _DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
+    drill: DrillResult | None = None
     runs: tuple[RunSummary, ...] = ()
     main: RunSummary | None = None
     """The training that matters: see `run_that_matters`; None before one has ended."""
@@ -102,10 +104,12 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     live = attempted(lambda: _live(workspace, champion))
     card = attempted(lambda: _card(workspace))
     agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
+    drill = attempted(lambda: FILES.record_if_there(workspace / DRILL, DrillResult))
     runs = attempted(lambda: list_runs(workspace, RUNS))
     main = attempted(lambda: _main(workspace, runs.value or ()))
     parts: dict[str, Readable[Any]] = {
-        "data": data, "champion": book, "ledger": live, "card": card, "agenda": agenda, "runs": runs,
+        "data": data, "champion": book, "ledger": live, "card": card, "agenda": agenda,
+        "drill": drill, "runs": runs,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
@@ -116,6 +120,7 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
         live=live.value,
         data=data.value,
         agenda=agenda.value or Agenda(),
+        drill=drill.value,
         runs=rows,
         main=main.value,
         reports=sum((workspace / "runs" / run.id / "report.html").is_file() for run in rows),

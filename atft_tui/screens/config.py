@@ -173,7 +173,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
         try:
             change = unset_key(self.cockpit.workspace, key)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.cockpit.refuse(error)
         else:
             self.tell(f"{change.key} = {change.after} (was {change.before})")

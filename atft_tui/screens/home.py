@@ -29,6 +29,7 @@ from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.lines import line
 from atft_tui.widgets.table import BrowseTable
+from engine.records.drill import DrillOutcome
 from engine.records.run import RunSummary
 
 DOORS = {
@@ -47,6 +48,14 @@ _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
     TableColumn("validation RankIC", lambda row: figure_text(figure_words(row.validation)), 18),
     TableColumn("test RankIC", lambda row: figure_text(figure_words(row.test)), 18, wide_only=True),
     TableColumn("net Sharpe", lambda row: sharpe_words(row.sharpe)),
+)
+
+
+_DRILLED: tuple[TableColumn[DrillOutcome], ...] = (
+    TableColumn("case", lambda row: row.case, 24),
+    TableColumn("verdict", lambda row: status_text(row.verdict), 12),
+    TableColumn("what was done", lambda row: row.done, 40),
+    TableColumn("what was seen", lambda row: row.seen),
 )
 
 
@@ -157,6 +166,18 @@ class HomeScreen(CockpitScreen[_Now]):
 
     def action_schedule(self) -> None:
         self.cockpit.ask("schedule", {"action": "run"})
+
+    def action_drill(self) -> None:
+        """The table of the last drill; without one, the form that starts it."""
+        from atft_tui.screens.dialogs import RowDialog
+
+        found = self.value.news.drill if self.value else None
+        if found is None:
+            self.cockpit.ask("drill", {})
+            return
+        table = BrowseTable(_DRILLED, key=lambda row: row.case, id="drilled")
+        title = f"Drill of {fmt.clean(found.at[:10])}: {found.line}"
+        self.app.push_screen(RowDialog(title, table, found.outcomes, ""))
 
     def action_steps(self) -> None:
         self.guiding = not self.guiding

@@ -279,7 +279,7 @@ class TrainScreen(CockpitScreen[RunNews]):
             if self.run_value is None:
                 raise UsageError("no run here", hint="n starts one")
             ask(self.run_value)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.cockpit.refuse(error)
             return
         self.reread()

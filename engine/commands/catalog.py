@@ -221,6 +221,12 @@ _RESEARCH: tuple[Command, ...] = (
         _option("strategy", "A module of strategies/."),
         _CONFIRM,
     )),
+    Command("drill",
+            "Inject faults into a copy of the workspace and see that nothing is lost or silent.",
+            "engine.drill.command:drill", configurable=False, parameters=(
+        _option("case", "Only this case of the table, or the cases of this kind."),
+        _option("seed", "Which bits are turned over.", type=int, default=0),
+    )),
     Command("strategies", "The strategies that a backtest can use; with NAME, check that one.",
             "engine.stages.strategies:strategies", configurable=False, parameters=(
         _argument("name", "Check this one's promises instead of listing."),

@@ -193,7 +193,7 @@ def traded_scores(score_HDN: NDArray[np.floating]) -> Matrix:
     centred ranks within the day; NaN where one of them is not known.
     """
     if len(score_HDN) == 1:
-        return score_HDN[0].astype(np.float64)
+        return np.asarray(score_HDN[0], dtype=np.float64)
     known_DN = np.isfinite(score_HDN).all(axis=0)
     n_D1 = np.maximum(known_DN.sum(axis=1, keepdims=True), 1)
     total_DN = np.zeros(known_DN.shape)

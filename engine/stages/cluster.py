@@ -31,7 +31,8 @@ from engine.stages.node import (
     takes_part,
     workspace_on,
 )
-from engine.stages.processes import Answer, Processes, Task
+from engine.stages.processes import Processes
+from engine.stages.tasks import Answer, Task
 
 _TRIES = 4
 """How often a task is begun: a node that is lost takes its tasks along, and another may follow it."""

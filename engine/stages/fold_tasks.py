@@ -42,7 +42,6 @@ from engine.stages.cluster import beside
 from engine.stages.context import StageContext
 from engine.stages.fit import network_file, network_name, score_network, seeded
 from engine.stages.load import Dataset, Loader, load_dataset
-from engine.stages.processes import Task
 from engine.stages.rivals import (
     SIMPLE,
     RivalProgress,
@@ -52,6 +51,7 @@ from engine.stages.rivals import (
     score_simple,
     simple_file,
 )
+from engine.stages.tasks import Task
 from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
 
 

@@ -14,19 +14,14 @@ from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
+from engine.records.drill import read_drill
 from engine.records.plans import PreflightResult, PreflightRow
-from engine.stages.capacity import GIB, Needs, capacity, usable_cores
+from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
 
 _CALENDAR_WARNING_DAYS = 60
-_CHECKPOINT_COPIES = 5
-"""resume, healthy, best, kept, and the one being written."""
-_REFIT_COPIES = 4
-"""Those of a refit, which has no best; in memory the first network stays beside it."""
-_OPTIMIZER_FACTOR = 3
-"""Weights and two moments."""
 
 
 def preflight(context: StageContext) -> Outcome:
@@ -38,6 +33,7 @@ def preflight(context: StageContext) -> Outcome:
         _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
+        _drill(context),
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
@@ -95,11 +91,10 @@ def _data(context: StageContext) -> list[PreflightRow]:
     n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
-    parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
+    parameters = sum(parameter_table(build_model(config, n_features)).values())
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
     needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
-    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    disk = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
@@ -158,6 +153,15 @@ def _audit(context: StageContext) -> PreflightRow:
     if same:
         return PreflightRow("audit", when, "ok")
     return PreflightRow("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
+
+
+def _drill(context: StageContext) -> PreflightRow:
+    """When faults were last injected into a copy of the workspace, and what came of them."""
+    found = read_drill(context.workspace)
+    if found is None:
+        return PreflightRow("drill", "never", "ok", "`atft-tui drill` tries faults on a copy")
+    value = f"{found.at[:10]}: {found.line}"
+    return PreflightRow("drill", value, "ok" if found.passed else "warn")
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:

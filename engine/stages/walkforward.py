@@ -20,7 +20,7 @@ from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.blend import blended, known_horizons, plain_members
-from engine.stages.capacity import jobs_for
+from engine.stages.capacity import jobs_for, warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_executor
 from engine.stages.fit import score_seeds, write_predictions
 from engine.stages.fold_tasks import (
@@ -110,6 +110,7 @@ def run_walkforward(
         days = protocol.admit(
             context, run, dataset.features, test_sessions(folds), confirm=confirm, way=LAST_TEST
         )
+        warn_of_memory(context.config, dataset.features, sink)
         jobs = jobs or jobs_for(context, dataset.features, sink)
         tables = _scores(context, run, dataset, folds, plan, jobs, sink)
         scores, baselines = _take(tables, plan.model, config)

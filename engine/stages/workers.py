@@ -21,13 +21,15 @@ from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import RunEvent, RunFinished
+from engine.runs.launch import ControlFiles
+from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink
 from engine.runs.store import Run
 from engine.stages.cluster import beside
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.fold_tasks import FoldBench, compile_once
 from engine.stages.load import Loader, Shelf
-from engine.stages.processes import Answer, Task, Watch
+from engine.stages.tasks import Answer, Task, Watch
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
 from engine.stages.walkforward import run_walkforward
@@ -172,8 +174,12 @@ class _Worker:
         task.wait_until_free()
         with lock.hold(task.lock_path):
             sink = JsonlSink(task.events_path)
+            files = ControlFiles.of(run, task.part)
             try:
-                self._bench.do(context, task.part, sink)
+                with waiting_for_room(
+                    task.events_path.parent, sink, files, lambda: context.stop.requested
+                ):
+                    self._bench.do(context, task.part, sink)
             finally:
                 sink.close()
 

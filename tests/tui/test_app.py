@@ -356,6 +356,18 @@ async def test_a_job_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Mon
             await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]
 
 
+async def test_an_export_that_cannot_be_written_is_said(tmp_path: Path, make_run: MakeRun) -> None:
+    """Whatever stands in the way (here a file with the folder's name, also for root), the app stays."""
+    make_run(EVENTS)
+    (tmp_path / "exports").write_text("mine")
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        await visit(pilot, "runs")
+        await pilot.press("e")
+        await wait_until(pilot, lambda: "exports" in told(pilot))
+        assert "cannot write" in told(pilot)
+    assert (tmp_path / "exports").read_text() == "mine"
+
+
 async def test_another_workspace_is_shown_at_once(tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run(EVENTS)
     (tmp_path / "file").write_text("")

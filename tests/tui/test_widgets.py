@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atft_tui import format as fmt
-from atft_tui.glyphs import ASCII, UNICODE
+from atft_tui.glyphs import ASCII, UNICODE, _choose
 from atft_tui.widgets import strips
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
@@ -58,6 +58,29 @@ def test_strips_fit_their_width_for_any_numbers(values: list[float], width: int)
 @given(st.floats(0, 1), st.integers(1, 80))
 def test_a_meter_is_exactly_as_wide_as_asked(share: float, width: int) -> None:
     assert len(strips.meter(share, width)) == width
+
+
+@pytest.mark.parametrize(
+    ("told", "plain"),
+    [
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX", "LANG": "ja_JP.UTF-8"}, True),
+        ({"LANG": "C"}, True),
+        ({"LC_ALL": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_ALL": "en_US.UTF-8"}, False),
+        ({}, False),
+        ({"TERM": "linux"}, True),
+    ],
+)
+def test_the_locale_c_gets_ascii_though_python_says_it_were_utf8(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], plain: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("locale.getpreferredencoding", lambda _: "utf-8")
+    assert _choose() is (ASCII if plain else UNICODE)
 
 
 def test_both_sets_of_glyphs_have_single_characters() -> None:

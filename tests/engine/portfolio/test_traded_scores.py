@@ -59,7 +59,7 @@ def test_the_trading_rules_of_an_older_signal_trade_one_horizon() -> None:
         for name in ("portfolio", "constraints", "costs", "signals")
     } | {"initial_cash": 1e6}
     assert with_trading(config, trading).portfolio.score == "mean"
-    del trading["portfolio"]["score"]  # type: ignore[union-attr]
+    del trading["portfolio"]["score"]
     assert with_trading(config, trading).portfolio.score == "horizon"
 
 

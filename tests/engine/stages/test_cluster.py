@@ -23,7 +23,7 @@ from engine.stages import cluster
 from engine.stages.cluster import NodeActor, RayWorker, beside
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.node import NodeFacts, data_files, place_data
-from engine.stages.processes import Task
+from engine.stages.tasks import Task
 from tests.engine.stages.test_processes import _small_workers as small_workers
 
 __all__ = ["small_workers"]

@@ -28,7 +28,8 @@ from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages import processes
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.processes import Answer, Processes, Task
+from engine.stages.processes import Processes
+from engine.stages.tasks import Answer, Task
 
 WORKER = """
 import json, os, signal, sys, time

@@ -39,6 +39,7 @@ _REMAKE = {
     "holdings.parquet holdings_names.parquet": "make it again with `atft-tui backtest {run}`",
     "sweep.json sweep_returns.parquet": "make it again with `atft-tui sweep {run}`",
     "audit.json": "make it again with `atft-tui audit`",
+    "drill.json": "make it again with `atft-tui drill`",
     "data/quality.json data/stocks.parquet": "make it again with `atft-tui check`",
     "data/CURRENT data/HISTORY": "delete it and read the market data again: `atft-tui ingest`",
     "features/catalog.json": "make it again with `atft-tui features list`",

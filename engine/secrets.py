@@ -39,11 +39,16 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     """
     environment = os.environ if environment is None else environment
     for name, value in environment.items():
-        if len(value) >= _SHORTEST and re.fullmatch(_VARIABLE, name, re.IGNORECASE):
+        if len(value) >= _SHORTEST and is_secret(name):
             text = text.replace(value, MASK)
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text
+
+
+def is_secret(variable: str) -> bool:
+    """Whether the value of an environment variable of this name is taken for a secret."""
+    return re.fullmatch(_VARIABLE, variable, re.IGNORECASE) is not None
 
 
 def redact_tracebacks() -> None:

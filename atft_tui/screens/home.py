@@ -19,17 +19,17 @@ from atft_tui.readings.home import (
     HomeNews,
     MachineNews,
     MachineReader,
-    parts,
     read_home,
-    upcoming,
 )
 from atft_tui.readings.runs import figure_words, sharpe_words
+from atft_tui.readings.steps import parts, upcoming
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.lines import line
 from atft_tui.widgets.table import BrowseTable
+from engine.records.drill import DrillOutcome
 from engine.records.run import RunSummary
 
 DOORS = {
@@ -48,6 +48,14 @@ _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
     TableColumn("validation RankIC", lambda row: figure_text(figure_words(row.validation)), 18),
     TableColumn("test RankIC", lambda row: figure_text(figure_words(row.test)), 18, wide_only=True),
     TableColumn("net Sharpe", lambda row: sharpe_words(row.sharpe)),
+)
+
+
+_DRILLED: tuple[TableColumn[DrillOutcome], ...] = (
+    TableColumn("case", lambda row: row.case, 24),
+    TableColumn("verdict", lambda row: status_text(row.verdict), 12),
+    TableColumn("what was done", lambda row: row.done, 40),
+    TableColumn("what was seen", lambda row: row.seen),
 )
 
 
@@ -99,6 +107,7 @@ class HomeScreen(CockpitScreen[_Now]):
     def show(self, value: _Now) -> None:
         """Hand the value to the panels."""
         news = value.news
+        self.cockpit.foresee(news)
         for panel in self.query(HomePanel):
             panel.show_value(value.machine if panel.id == "home-machine" else news)
         self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
@@ -149,18 +158,26 @@ class HomeScreen(CockpitScreen[_Now]):
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
-        step = next(step for step in found if step.name == event.option.id)
-        if step.place:
-            self.cockpit.go(step.place)
-        else:
-            self.cockpit.ask(step.command, step.given)
+        self.cockpit.take(next(step for step in found if step.name == event.option.id))
 
     def action_report(self) -> None:
-        runs = self.value.news.runs if self.value else ()
-        self.cockpit.ask("report", {"run": runs[0].id} if runs else {})
+        main = self.value.news.main if self.value else None
+        self.cockpit.ask("report", {"run": main.id} if main else {})
 
     def action_schedule(self) -> None:
         self.cockpit.ask("schedule", {"action": "run"})
+
+    def action_drill(self) -> None:
+        """The table of the last drill; without one, the form that starts it."""
+        from atft_tui.screens.dialogs import RowDialog
+
+        found = self.value.news.drill if self.value else None
+        if found is None:
+            self.cockpit.ask("drill", {})
+            return
+        table = BrowseTable(_DRILLED, key=lambda row: row.case, id="drilled")
+        title = f"Drill of {fmt.clean(found.at[:10])}: {found.line}"
+        self.app.push_screen(RowDialog(title, table, found.outcomes, ""))
 
     def action_steps(self) -> None:
         self.guiding = not self.guiding

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from engine.config import AlertConfig, AlertKind
 from engine.errors import ConfigError, EngineError
 
-WEBHOOK, _PASSWORD = "ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD"
-_SECRET_VARIABLES = (WEBHOOK, _PASSWORD)
+WEBHOOK, PASSWORD = "ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD"
+_SECRET_VARIABLES = (WEBHOOK, PASSWORD)
 """Taken out of the environment of every job."""
 _KEYRING_SERVICE = "atft-tui"
 _MASK = "[redacted]"
@@ -91,9 +91,9 @@ def find_secrets(config: AlertConfig, environment: Mapping[str, str] | None = No
     if config.webhook and webhook is None:
         raise ConfigError(f"alerts.webhook is on, but {WEBHOOK} is not set", hint=_where(config))
     needs_password = bool(config.smtp_host and config.smtp_user)
-    password = _find(_PASSWORD, config, environment) if needs_password else None
+    password = _find(PASSWORD, config, environment) if needs_password else None
     if needs_password and password is None:
-        raise ConfigError(f"alerts.smtp_user is set, but {_PASSWORD} is not", hint=_where(config))
+        raise ConfigError(f"alerts.smtp_user is set, but {PASSWORD} is not", hint=_where(config))
     return Secrets(webhook, password)
 
 

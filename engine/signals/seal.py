@@ -268,8 +268,11 @@ def trading_config(packed: Config, config: Config) -> Config:
 
 
 def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:
-    """The model's configuration with the trading rules of a signal."""
+    """The model's configuration with the trading rules of a signal; one of before `portfolio.score` traded
+    the score of a horizon.
+    """
     tables = {name: trading[name] for name in _TRADING}
+    tables["portfolio"] = {"score": "horizon"} | tables["portfolio"]
     backtest = config.backtest.model_dump() | {_CASH: trading[_CASH]}
     return Config.model_validate({**config.model_dump(), **tables, "backtest": backtest})
 

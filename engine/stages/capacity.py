@@ -12,6 +12,7 @@ from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model, parameter_table
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink, NullSink
+from engine.stages.cluster import cluster_cores
 from engine.stages.context import StageContext
 from engine.training.device import choose_device, physical_cores
 from engine.training.memory import step_bytes
@@ -95,6 +96,10 @@ def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: flo
 def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> int:
     """How many processes this machine has room for now, told with what decided it."""
     config = context.config
+    if config.executor.kind == "ray":
+        jobs = config.executor.jobs or cluster_cores(config)
+        sink.emit(Noted(message=f"{jobs} at a time on the cluster {config.executor.address}"))
+        return jobs
     found = capacity(
         config,
         Needs.of_features(config, features),

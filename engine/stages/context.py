@@ -107,12 +107,19 @@ def open_or_create(
     return run, replace(context, config=config)
 
 
-def with_jobs(context: StageContext, jobs: int | None) -> StageContext:
-    """The context with ``--jobs`` in its configuration; as it is where that was not given."""
-    if jobs is None:
+def with_executor(
+    context: StageContext,
+    jobs: int | None,
+    executor: str | None = None,
+    address: str | None = None,
+) -> StageContext:
+    """The context with ``--jobs``, ``--executor`` and ``--address`` in its configuration, as far as given."""
+    asked = {"jobs": jobs, "kind": executor, "address": address}
+    given = {f"executor.{key}": value for key, value in asked.items() if value is not None}
+    if not given:
         return context
-    config = override(context.config, {"executor.jobs": jobs}, origin="--jobs")
-    return replace(context, config=config)
+    origin = "--jobs, --executor or --address" if len(given) > 1 or jobs is None else "--jobs"
+    return replace(context, config=override(context.config, given, origin=origin))
 
 
 def require_model(run: Run) -> None:

@@ -14,6 +14,7 @@ from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
+from engine.records.drill import read_drill
 from engine.records.plans import PreflightResult, PreflightRow
 from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
@@ -32,6 +33,7 @@ def preflight(context: StageContext) -> Outcome:
         _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
+        _drill(context),
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
@@ -122,11 +124,15 @@ def _data(context: StageContext) -> list[PreflightRow]:
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
-            f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
+            f"{panel.snapshot.exchange}, known {_how_long(days_left)}",
             "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
             "" if days_left > _CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),
     ]
+
+
+def _how_long(days: int) -> str:
+    return f"for {days:,} more days" if days < 9999 else "without an end"
 
 
 def _audit(context: StageContext) -> PreflightRow:
@@ -147,6 +153,15 @@ def _audit(context: StageContext) -> PreflightRow:
     if same:
         return PreflightRow("audit", when, "ok")
     return PreflightRow("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
+
+
+def _drill(context: StageContext) -> PreflightRow:
+    """When faults were last injected into a copy of the workspace, and what came of them."""
+    found = read_drill(context.workspace)
+    if found is None:
+        return PreflightRow("drill", "never", "ok", "`atft-tui drill` tries faults on a copy")
+    value = f"{found.at[:10]}: {found.line}"
+    return PreflightRow("drill", value, "ok" if found.passed else "warn")
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:

@@ -210,7 +210,11 @@ def _baselines(
     else:
         sink.emit(StageStarted(stage="baselines"))
         whole = Fold(index=0, split=split)
-        frame = score_rivals(context, run, hearing(dataset, config), whole, sink=sink)
+        # Told as they come: the perceptron's training may take longer than all before it.
+        frame = score_rivals(
+            context, run, hearing(dataset, config), whole, sink=sink,
+            ready=lambda simple: _judge_baselines(context, simple, taught, sink),
+        )  # fmt: skip
         oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), taught, split)
         frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
         write_parquet(path, frame)

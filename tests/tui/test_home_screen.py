@@ -11,7 +11,10 @@ from atft_tui.app import CockpitApp
 from atft_tui.screens import home
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
+from atft_tui.screens.dialogs import RowDialog
 from atft_tui.screens.home import HomeScreen
+from engine.records import record
+from engine.records.drill import DRILL, DrillOutcome, DrillResult
 from tests.engine.runs.samples import training
 from tests.tui import home_workspace as made
 from tests.tui.conftest import MakeRun
@@ -122,3 +125,25 @@ def test_home(
         await pilot.pause(0.2)
 
     assert snap_compare(CockpitApp(workspace), terminal_size=size, run_before=show)
+
+
+async def test_x_shows_the_last_drill_and_offers_one_where_there_was_none(workspace: Path) -> None:
+    async with CockpitApp(workspace).run_test(size=(120, 30)) as pilot:
+        await ready(pilot)
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandForm))
+    row = DrillOutcome(
+        case="kill-train", kind="kill", verdict="silent", done="killed", seen="other \x1b[31mscores"
+    )
+    found = DrillResult(at="2026-11-29T22:00:00+00:00", seconds=1, outcomes=(row,))
+    record.write(workspace / DRILL, found)
+    async with CockpitApp(workspace).run_test(size=(120, 30)) as pilot:
+        await ready(pilot)
+        await pilot.press("x")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, RowDialog))
+        await pilot.pause()
+        text = shown(pilot.app.screen)
+        assert "Drill of 2026-11-29: survived 0, failed 0, silent 1, not tried 0" in text
+        assert "kill-train" in text
+        assert "silent" in text
+        assert "\x1b" not in text

@@ -1,0 +1,75 @@
+"""A command under a handicap: ``python -P -m engine.drill.child HANDICAP WORDS...``, the former as JSON.
+
+Less room for a file than it needs, a clock that is wrong, or a list kept of what it opens.
+"""
+
+import datetime as dt
+import os
+import resource
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Handicap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is made harder for a child."""
+
+    room: int = 0
+    """Largest file that it may write, bytes; 0 = as large as it likes."""
+    shift: float = 0.0
+    """Its clock is so many seconds ahead."""
+    opened: str = ""
+    """File to which the path of each file that it opens is appended."""
+
+
+def _less_room(size: int) -> None:
+    """A write beyond fails as on a full disk; Python ignores the signal that comes with it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _other_clock(seconds: float) -> None:
+    """Both clocks of the product: that of commands and that of the scheduler."""
+    from engine.schedule.timetable import SystemClock
+    from engine.stages import context
+
+    def shifted(*_: Any) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Shifted(context.StageContext):
+        now: Any = shifted
+
+    setattr(SystemClock, "now", shifted)  # noqa: B010 - a method is put in the place of another
+    setattr(context, "StageContext", Shifted)  # noqa: B010 - by this name the command line makes its context
+
+
+def _tell_opened(path: str) -> None:
+    """SQLite and polars open files by themselves; every file that the product checks it opens in Python."""
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("open", "sqlite3.connect") and isinstance(arguments[0], str | os.PathLike):
+            os.write(target, os.fsencode(os.path.abspath(arguments[0])) + b"\n")
+
+    sys.addaudithook(hear)
+
+
+def main() -> None:
+    handicap = msgspec.json.decode(sys.argv[1], type=Handicap)
+    del sys.argv[1]
+    sys.argv[0] = str(Path(sys.argv[0]).with_name("engine"))
+    if handicap.opened:
+        _tell_opened(handicap.opened)
+    if handicap.shift:
+        _other_clock(handicap.shift)
+    if handicap.room:
+        _less_room(handicap.room)
+    runpy.run_module("engine", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Files that are either complete or absent: temp file + fsync + rename, and a manifest of hashes."""
 
+import errno
 import hashlib
 import io
 import json
@@ -238,12 +239,27 @@ def building(target: Path) -> Iterator[Path]:
         try:
             staging.mkdir(parents=True)
             yield staging
-            if not (target / MANIFEST).exists():
-                shutil.rmtree(target, ignore_errors=True)
-                hashes.note(target / MANIFEST, staging / MANIFEST)
-                staging.rename(target)
+            hashes.note(target / MANIFEST, staging / MANIFEST)
+            _take_place(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _take_place(staging: Path, target: Path) -> None:
+    """One rename: of two who build the same at once the first one's stays, and nobody deletes it."""
+    while not (target / MANIFEST).exists():
+        try:
+            staging.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+        if not (target / MANIFEST).exists():  # no folder of ours is without one
+            aside = staging.with_name(f"{staging.name}-aside")
+            with suppress(FileNotFoundError):
+                target.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def adopt(

@@ -265,6 +265,7 @@ _DAILY: tuple[Command, ...] = (
     Command("verify", "Check every stored file against its hash: all, one signal, or one run.",
             "engine.stages.verify:verify", configurable=False, parameters=(
         _argument("name", "A session, or 2016-12-30-r1; a run; all (the default)."),
+        _flag("prune", "Remove pins that no signal rests on, a week after they were written."),
     )),
     Command("promote", "Make a run's networks the champion, if the gate lets them.",
             "engine.stages.promote:promote", parameters=(

@@ -4,13 +4,14 @@ A directory is there whole or not at all: what a killed process left is swept at
 kept once, by their content, as pins; the trading rules are a part of the inputs.
 """
 
+import datetime as dt
 import errno
 import hashlib
 import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ class PinStore:
         path = self._path(name)
         if not path.is_file() or path.read_bytes() != content:
             write_bytes(path, content, listed=False)
+        else:
+            os.utime(path)  # whoever prunes sees that it is wanted again
         return name
 
     def get(self, name: str) -> bytes:
@@ -82,6 +85,17 @@ class PinStore:
         if name not in self._checked:
             self.get(name)
             self._checked.add(name)
+
+    def prune(self, named: Collection[str], before: dt.datetime) -> int:
+        """Remove the pins that are not named and are older; how many. For the holder of the lock."""
+        left = [
+            path
+            for path in self.root.glob("*.bin")
+            if path.stem not in named and path.stat().st_mtime < before.timestamp()
+        ]
+        for path in left:
+            path.unlink()
+        return len(left)
 
     def put_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Keep arrays; returns the name of their pin."""

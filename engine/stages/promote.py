@@ -44,19 +44,24 @@ def promote(context: StageContext, *, run: str, force_reason: str | None) -> Out
     found = context.store.open(run)
     store = ModelStore(context.workspace / "models")
     reason = (force_reason or "").strip()
-    with waiting_lock(context, context.workspace / "signals"):
-        model = package(context, found)
+    model = package(context, found)
+    entry = None
+    while entry is None:
+        champion = store.champion()
         context.sink.emit(StageStarted(stage="gate"))
-        conditions = _gate(context, found, model, store.champion())
+        conditions = _gate(context, found, model, champion)
         fine = all(condition.passed for condition in conditions)
-        entry = store.record(
-            "promoted" if fine or reason else "refused",
-            model.id,
-            at=context.now(),
-            run=found.id,
-            reason="" if fine else force_reason or "",
-            gate=conditions,
-        )
+        # Scoring takes minutes, in which signals are sealed; the verdict counts if its rival still stands.
+        with waiting_lock(context, context.workspace / "signals"):
+            if store.champion() == champion:
+                entry = store.record(
+                    "promoted" if fine or reason else "refused",
+                    model.id,
+                    at=context.now(),
+                    run=found.id,
+                    reason="" if fine else force_reason or "",
+                    gate=conditions,
+                )
     forced = bool(reason) and not fine
     summary = {"run_id": found.id, **record.as_json(entry), "passed": fine, "forced": forced}
     code = 0 if fine or forced else GateError.exit_code

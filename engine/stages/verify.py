@@ -1,5 +1,6 @@
 """`verify`: every stored file held against the hash it was written with, in signals, runs and workspace."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from engine.runs.lines import is_whole
 from engine.runs.store import Run
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
 from engine.tuning.journal import damaged_lines
 
 _ALL = "all"
+_PIN_AGE = dt.timedelta(days=7)
+"""Least age of a pin that is removed."""
 _OWN = ("runs", "signals")
 """Folders of a workspace whose runs and seals are looked at one by one."""
 
@@ -60,11 +63,12 @@ class _FileCheck(Struct, frozen=True, kw_only=True):
         return ", ".join(words)
 
 
-def verify(context: StageContext, *, name: str | None) -> Outcome:
+def verify(context: StageContext, *, name: str | None, prune: bool = False) -> Outcome:
     """Check one signal, one run, or everything (``all``, or no name); exit code 4 when anything is damaged.
 
     A signal: seal, files, pins and model, each pin and each model once, however many signals rest on it. A
     run: its files and checkpoints, and the sums of its events. The workspace: what else was written into it.
+    ``prune``: remove old pins that no signal rests on, if every signal could be read.
     """
     seals, runs, own = _chosen(context, name)
     store = SealStore(context.workspace / "signals")
@@ -74,16 +78,25 @@ def verify(context: StageContext, *, name: str | None) -> Outcome:
     files = [_check_run(run) for run in runs]
     if own:
         files += [_check_workspace(context.workspace)]
+    pruned = _prune(context, store) if prune and not any(row.error for row in signals) else 0
     bad = sum(bool(row.error) for row in signals) + sum(bool(row.errors) for row in files)
     return Outcome(
         json={
             "signals": [record.as_json(row) for row in signals],
             "files": [record.as_json(row) for row in files],
             "damaged": bad,
+            "pruned": pruned,
         },
-        text=_text(signals, files),
+        text=_text(signals, files) + (f"\n{pruned} pins removed" if prune else ""),
         exit_code=IntegrityError.exit_code if bad else 0,
     )
+
+
+def _prune(context: StageContext, store: SealStore) -> int:
+    """Remove what attempts that were not sealed have left; one at work has the lock."""
+    with waiting_lock(context, store.root):
+        named = {pin for seal in store for pin in seal.inputs().pins()}
+        return store.pins.prune(named, context.now() - _PIN_AGE)
 
 
 def _chosen(context: StageContext, name: str | None) -> tuple[list[SealPlace], list[Run], bool]:

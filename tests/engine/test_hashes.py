@@ -19,7 +19,7 @@ from engine.files import (
     write_manifest,
     write_text,
 )
-from engine.hashes import LIST, inventory
+from engine.hashes import LIST, MANIFEST, inventory
 from engine.signals.models import ModelStore
 
 RUN = "20260105-090000-train-5e2e"
@@ -176,3 +176,33 @@ def test_no_flipped_bit_of_a_list_hides_a_damaged_file(run: Path) -> None:
         assert told is not None
         assert told.faults or told.missing or told.unlisted, bit
         flip(run / LIST, bit)
+
+
+def test_of_two_builders_at_once_the_first_one_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one ends between the look and the rename; what it made is being read by then."""
+    target = tmp_path / "panels" / "abc"
+    look = Path.exists
+
+    def build(content: str) -> None:
+        with building(target) as staging:
+            (staging / "a.txt").write_text(content)
+            write_manifest(staging, {})
+
+    def late(path: Path) -> bool:
+        found = look(path)
+        if path == target / MANIFEST and not found:
+            monkeypatch.setattr(Path, "exists", look)
+            monkeypatch.setattr("os.getpid", lambda: 1)
+            build("theirs")
+            monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr(Path, "exists", late)
+    build("ours")
+    assert (target / "a.txt").read_text() == "theirs"
+    (target / MANIFEST).unlink()  # left by somebody else: no folder of ours is without one
+    build("again")
+    assert (target / "a.txt").read_text() == "again"
+    assert [path.name for path in target.parent.iterdir()] == ["abc"]

@@ -7,10 +7,11 @@ import pytest
 from engine.config import Config, ProtocolConfig
 from engine.config.file import override
 from engine.errors import GateError, UsageError
-from engine.records.champion import ModelFacts
+from engine.records.champion import GateCondition, ModelFacts
 from engine.records.rank_ic import RankICSummary
+from engine.runs import lock
 from engine.signals.models import Model, ModelStore
-from engine.stages.promote import _retraining_config
+from engine.stages.promote import _retraining_config, promote
 from engine.stages.sealed import champion
 from tests.engine.stages.seals import NOON, context_of, model_of
 
@@ -69,6 +70,31 @@ def test_a_rollback_goes_to_the_model_before_and_is_written_down(tmp_path: Path)
     rows = champion(context, action="history").json["history"]
     assert [row["run"] for row in rows] == ["run-1", "run-2", ""]
     assert champion(context, action="show").json["model"] == first.id
+
+
+def test_signals_go_on_while_a_model_is_scored_and_a_new_rival_is_met_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held for the verdict alone; one about a champion that has gone is not written down."""
+    context, store = context_of(tmp_path), ModelStore(tmp_path / "models")
+    first, second, ours = (model_of(tmp_path, content) for content in (b"1", b"2", b"3"))
+    store.record("promoted", first.id, at=NOON)
+    run = context.store.create("train", Config())
+    met = []
+
+    def gate(_context: object, _run: object, _ours: Model, rival: Model) -> list[GateCondition]:
+        assert not lock.is_held(tmp_path / "signals" / ".lock")
+        if not met:
+            store.record("promoted", second.id, at=NOON)
+        met.append(rival.id)
+        return [GateCondition(name="champion", passed=True, detail=f"against {rival.id}")]
+
+    monkeypatch.setattr("engine.stages.promote.package", lambda *_: ours)
+    monkeypatch.setattr("engine.stages.promote._gate", gate)
+    done = promote(context, run=run.id, force_reason=None)
+    assert met == [first.id, second.id]
+    assert [entry.model for entry in store.history().history] == [first.id, second.id, ours.id]
+    assert done.json["gate"][0]["detail"] == f"against {second.id}"
 
 
 def test_a_challenger_is_trained_without_a_protocol(

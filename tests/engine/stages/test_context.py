@@ -1,10 +1,13 @@
 """A second writer waits for the first, and a stop ends the wait."""
 
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.cli import _listen
 from engine.errors import Interrupted, LockedError
 from engine.runs import lock
 from engine.runs.sink import ListSink
@@ -45,3 +48,18 @@ def test_a_stop_or_the_end_of_patience_ends_the_wait(
         monkeypatch.setattr(stage_frame, "_PATIENCE_S", -1.0)
         with pytest.raises(LockedError), waiting_lock(context, tmp_path, lambda _: None):
             pass
+
+
+def test_the_first_signal_asks_and_the_second_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks twice does not want to wait for the step."""
+    ended: list[int] = []
+    handlers: dict[int, Callable[[int, None], None]] = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr("os._exit", ended.append)
+    flag = StopFlag()
+    _listen(flag)
+    assert handlers.keys() == {signal.SIGTERM, signal.SIGINT}
+    handlers[signal.SIGTERM](signal.SIGTERM, None)
+    assert (flag.requested, ended) == (True, [])
+    handlers[signal.SIGINT](signal.SIGINT, None)
+    assert ended == [130]

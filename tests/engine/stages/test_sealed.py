@@ -1,5 +1,6 @@
 """`verify` on seals that share their pins and their model."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from engine.records.seal import read_seal
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore
 from engine.stages.verify import verify
-from tests.engine.stages.seals import context_of, model_of, seal_of
+from tests.engine.stages.seals import NOON, context_of, model_of, seal_of
 
 DAYS = ("2026-11-20", "2026-11-24", "2026-11-25")
 
@@ -55,6 +56,32 @@ def test_a_damaged_pin_is_the_fault_of_every_seal_that_rests_on_it(tmp_path: Pat
     (tmp_path / "signals" / "pins" / f"{shared}.bin").unlink()
     assert verify(context_of(tmp_path), name=None).json["damaged"] == 3
     assert verify(context_of(tmp_path), name=DAYS[2]).json["damaged"] == 1
+
+
+def test_old_pins_that_no_signal_rests_on_are_removed_on_request(tmp_path: Path) -> None:
+    """Not one that a seal names, however old, nor a young one, nor any beside a signal that is damaged."""
+    model = model_of(tmp_path)
+    for day in DAYS:
+        seal_of(tmp_path, day, model.id)
+    pins = PinStore(tmp_path / "signals" / "pins")
+    named = {path.stem for path in pins.root.glob("*.bin")}
+    old, again, young = (pins.put(content) for content in (b"old", b"again", b"young"))
+    for path in pins.root.glob("*.bin"):
+        if path.stem != young:
+            os.utime(path, (0, 0))
+    os.utime(pins.root / f"{young}.bin", (NOON.timestamp(), NOON.timestamp()))
+    pins.put(b"again")  # an attempt that is not sealed yet wants it
+    card = tmp_path / "signals" / DAYS[0] / "card.json"
+    whole = card.read_bytes()
+    card.write_bytes(b"{}")
+    damaged = verify(context_of(tmp_path), name=None, prune=True)
+    assert (damaged.exit_code, damaged.json["pruned"]) == (4, 0)
+    card.write_bytes(whole)
+    assert verify(context_of(tmp_path), name=None).json["pruned"] == 0
+    done = verify(context_of(tmp_path), name=None, prune=True)
+    assert (done.exit_code, done.json["pruned"]) == (0, 1)
+    assert {path.stem for path in pins.root.glob("*.bin")} == named | {again, young}
+    assert old not in named
 
 
 def test_a_damaged_model_is_the_fault_of_its_signals_only(tmp_path: Path) -> None:

@@ -167,6 +167,18 @@ def test_a_reader_that_does_not_ask_for_the_hash_is_found(
 
 
 @pytest.mark.slow
+def test_an_artefact_that_its_writer_does_not_hash_is_found(
+    noted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted.path("files.sha256").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.hashes.note", lambda *_: None)
+        set_note(noted, "the note of a person " * 9)
+    seen = flip_of(noted, seed_of(noted))
+    assert seen.verdict == "silent", seen.text
+
+
+@pytest.mark.slow
 def test_the_same_flip_is_survived_by_a_reader_that_asks(noted: Run) -> None:
     seen = flip_of(noted, seed_of(noted))
     assert seen.verdict == "survived", seen.text

@@ -10,9 +10,11 @@ HPO_PRESET ?= cpu-small
 HPO_JOBS ?= 1
 HPO_ARGS ?=
 BENCH_ARGS ?=
+PART ?= 1/1
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo none)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit kernels others bench hpo-run clean keys
+.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -34,14 +36,23 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 KERNELS := tests/engine/features tests/engine/graph tests/engine/dataset
+FOLDERS := $(patsubst %/,%,$(wildcard tests/*/))
+OTHERS := tests/journeys $(filter-out tests/journeys tests/__pycache__,$(FOLDERS))
 
 unit: kernels others
 
 kernels: $(VENV)/.installed-dev
 	$(BIN)/pytest -q $(KERNELS)
 
+# The journeys first: files that take long, so that no core waits for one at the end. Besides, a tenth of
+# the slow tests, other ones with each commit.
 others: $(VENV)/.installed-dev
-	$(BIN)/pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(KERNELS))
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not gpu" --slow-tenth "$(COMMIT)" \
+	  $(OTHERS) $(addprefix --ignore=,$(KERNELS))
+
+# All slow tests, of which `make test` runs a tenth; PART=1/4 is the first of four parts.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not gpu" --slow-part "$(PART)" tests
 
 # The page of all keys, from the one table of keys.
 keys: $(VENV)/.installed-dev

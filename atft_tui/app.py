@@ -18,10 +18,14 @@ from atft_tui import format as fmt
 from atft_tui.crash import ReportingApp
 from atft_tui.jobs import Job, JobBook
 from atft_tui.keys import EVERYWHERE, PLACES, following, help_rows, written
+from atft_tui.memory import Memory, remember, remembered
+from atft_tui.readings.feed import is_damaged
+from atft_tui.readings.files import attempted
+from atft_tui.readings.steps import FirstStep, upcoming
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
 from atft_tui.styles import THEMES, palette
-from atft_tui.widgets.bars import TopBar
-from engine import hashes
+from atft_tui.widgets.bars import KeyBar, TopBar
+from engine import disk, hashes
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError, EnvironmentProblem
 from engine.runs import launch
@@ -29,6 +33,7 @@ from engine.runs.store import RunStore
 from engine.workspace import config_files
 
 if TYPE_CHECKING:
+    from atft_tui.readings.home import HomeNews
     from atft_tui.screens.command_form import CommandRequest
 
 _T = TypeVar("_T")
@@ -52,12 +57,16 @@ class CockpitApp(ReportingApp):
         self.chosen_run: str | None = None
         """The run that Train, Replay and Backtest show; None means the newest that fits."""
         self.jobs = JobBook(workspace)
+        self.coming: FirstStep | None = None
+        """What comes next in the workspace, as far as that is known."""
         self._there: frozenset[Path] = frozenset()
         """Folder and list of hashes of the workspace, as far as they have been there."""
         # Before anything is mounted: a theme set later would style every widget twice.
         for theme in THEMES:
             self.register_theme(theme)
-        self.use_theme(THEMES[0].name)
+        self.memory = attempted(remembered)
+        known = self.memory.value.theme if self.memory.value else ""
+        self.use_theme(known if known in self.available_themes else THEMES[0].name)
 
     @property
     def store(self) -> RunStore:
@@ -87,7 +96,15 @@ class CockpitApp(ReportingApp):
             use = partial(self.use_theme, theme.name)
             yield SystemCommand(f"theme {theme.name}", "Colours of the screen.", use)
         for key in EVERYWHERE:
-            if key.action in ("help", "jobs", "switch_workspace", "copy", "export", "maximize"):
+            if key.action in (
+                "next_step",
+                "help",
+                "jobs",
+                "switch_workspace",
+                "copy",
+                "export",
+                "maximize",
+            ):
                 run = partial(self.call_later, self.run_action, key.action)
                 yield SystemCommand(f"screen: {key.description}", f"Key {written(key)}.", run)
         yield SystemCommand("quit", "Close the screen; runs go on.", self.exit)
@@ -104,7 +121,7 @@ class CockpitApp(ReportingApp):
         """Choose a run and show it; an unknown one is refused in words."""
         try:
             self.chosen_run = self.store.open(run_id).id
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
             return
         self.go(place)
@@ -133,7 +150,7 @@ class CockpitApp(ReportingApp):
             files = config_files(self.workspace)
             config = resolve(files, preset=request.preset, overrides=request.overrides).config
             run = launch.start(self.workspace, command.name, config, request.own)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
             return
         self.open_run(run.id)
@@ -142,8 +159,8 @@ class CockpitApp(ReportingApp):
         """Carry out a command in a process of its own; its end is told."""
         try:
             job_id = self.jobs.start(words)
-        except OSError as error:
-            self.refuse(EngineError(f"cannot start {words[0]}: {error}"))
+        except (EngineError, OSError) as error:
+            self.refuse(error)
             return
         self.notify(" ".join(words), title="started", markup=False)
         self.await_job(self.jobs, job_id)
@@ -157,12 +174,44 @@ class CockpitApp(ReportingApp):
             await asyncio.sleep(_JOB_POLL_S)
         self.tell(job)
         self.reread()
+        self.look_ahead(aloud=True)
+
+    @work(group="ahead", exclusive=True)
+    async def look_ahead(self, *, aloud: bool = False, take: bool = False) -> None:
+        """Find out what comes next; say it, or take the step."""
+        import asyncio
+
+        from atft_tui.readings.home import read_home
+        from atft_tui.screens.base import utc_now
+
+        self.foresee(await asyncio.to_thread(read_home, self.workspace, utc_now()))
+        if take and self.coming is not None:
+            self.take(self.coming)
+        elif take:
+            self.notify("Nothing is left to do: a signal comes after each session.")
+        elif aloud and self.coming is not None:
+            self.notify(f"> {self.coming.name}: {self.coming.what}", title="next", markup=False)
+
+    def foresee(self, news: "HomeNews") -> None:
+        """Take the step that comes next in the workspace, and name it in the line of keys."""
+        coming = upcoming(news)
+        if coming != self.coming:
+            self.coming = coming
+            for screen in self._visited():
+                for bar in screen.query(KeyBar):  # none yet where a place is just being made
+                    bar.draw()
+
+    def take(self, step: FirstStep) -> None:
+        """Go where a step is taken, or open the form of its command with what is known filled in."""
+        if step.place:
+            self.go(step.place)
+        else:
+            self.ask(step.command, step.given)
 
     def tell(self, job: Job) -> None:
         """Say how a job ended: what it answered, or why it was refused or failed."""
         if job.refusal:
-            hint = "a --force-reason goes against the gate, and is written down"
-            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
+            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}"))
             return
         if job.status == "done":
             words = (word for word in job.answer.values() if isinstance(word, str))
@@ -183,8 +232,10 @@ class CockpitApp(ReportingApp):
 
         self.push_screen(ConfirmDialog(question), answer)
 
-    def refuse(self, error: EngineError) -> None:
+    def refuse(self, error: EngineError | OSError) -> None:
         """Say what was not done, and the way out."""
+        if isinstance(error, OSError):
+            error = disk.problem(error) or EngineError(str(error))
         text = fmt.clean_lines(f"{error.message}\n{error.hint}".rstrip())
         self.notify(text, title="not done", severity="error", markup=False, timeout=10)
 
@@ -194,7 +245,7 @@ class CockpitApp(ReportingApp):
         def stop() -> None:
             try:
                 launch.request_stop(self.store.open(run_id))
-            except EngineError as error:
+            except (EngineError, OSError) as error:
                 self.refuse(error)
             else:
                 self.notify("stopping: the run saves a checkpoint at the end of its step")
@@ -205,11 +256,11 @@ class CockpitApp(ReportingApp):
         """Go on with a run that was stopped, failed or died."""
         try:
             run = self.store.open(run_id)
-            if run.status() not in ("stopped", "crashed", "failed"):
+            if run.status() not in ("stopped", "crashed", "failed") or is_damaged(run):
                 self.notify(f"{run_id} is {run.status()}: nothing to resume", severity="warning")
                 return
             launch.resume(self.workspace, run)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.refuse(error)
         else:
             self.notify(f"resuming {run_id}")
@@ -230,6 +281,10 @@ class CockpitApp(ReportingApp):
 
         place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
         self._open(TextDialog(help_text(help_rows(place))))
+
+    def action_next_step(self) -> None:
+        if not isinstance(self.screen, ModalScreen):
+            self.look_ahead(take=True)
 
     def action_jobs(self) -> None:
         from atft_tui.screens.dialogs import JobsDialog
@@ -252,12 +307,17 @@ class CockpitApp(ReportingApp):
             return
         self.workspace, self.chosen_run = workspace, None
         self.jobs, self._there = JobBook(workspace), frozenset()
+        self.coming = None
         for screen in self._visited():
             screen.reread()
             screen.query_one(TopBar).draw()
 
     def action_next_theme(self) -> None:
         self.use_theme(following([theme.name for theme in THEMES], self.theme))
+        try:
+            remember(Memory(theme=self.theme))
+        except (EngineError, OSError) as error:
+            self.refuse(EngineError(f"the theme will not be remembered: {error}"))
 
     def use_theme(self, name: str) -> None:
         """Colours of the widgets, and what the ANSI colours in their texts look like."""
@@ -291,8 +351,8 @@ class CockpitApp(ReportingApp):
     def action_export(self) -> None:
         try:
             path = export_focused(self.screen, self.workspace / "exports")
-        except OSError as error:
-            self.refuse(EngineError(f"cannot export: {error}"))
+        except (EngineError, OSError) as error:
+            self.refuse(error)
             return
         if path is None:
             self.notify(_UNFOCUSED, severity="warning")

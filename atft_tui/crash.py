@@ -3,7 +3,10 @@
 import datetime as dt
 import os
 import platform
+import select
+import sys
 import traceback
+from functools import partial
 from pathlib import Path
 
 from rich.segment import Segments
@@ -19,6 +22,7 @@ from engine.secrets import redact
 _PACKAGES = ("atft-tui", "textual", "rich", "polars", "plotext", "pydantic")
 KEPT = 20
 """Reports in ``logs``; older ones are removed when a new one is written."""
+_TERMINAL_POLL_S = 1.0
 
 
 def report(error: BaseException, *, screen: str, size: tuple[int, int], now: dt.datetime) -> str:
@@ -66,6 +70,16 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def is_lost(terminal: int) -> bool:
+    """Whether nobody is at the other end of this terminal (a descriptor) any more.
+
+    A lost one is always ready to be read and holds nothing: Textual would ask it without a pause.
+    """
+    poll = select.poll()
+    poll.register(terminal, 0)
+    return any(event & (select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
+
+
 class ReportingApp(App[None]):
     """An application that turns an uncaught exception into a report file and a line on stderr."""
 
@@ -77,6 +91,12 @@ class ReportingApp(App[None]):
         """The first exception that nobody caught."""
         self.crash_told = ""
         """What is said of it on stderr."""
+
+    def on_mount(self) -> None:
+        """Watch the terminal where there is one."""
+        if sys.__stdin__ is not None and sys.__stdin__.isatty():
+            lost = partial(is_lost, sys.__stdin__.fileno())
+            self.set_interval(_TERMINAL_POLL_S, lambda: self.exit() if lost() else None)
 
     def _handle_exception(self, error: Exception) -> None:
         """Textual's: an exception that nobody caught ends the app. The first one is written down."""

@@ -64,6 +64,11 @@ def count(value: int) -> str:
     return f"{value / 1000:.1f}k" if value < 1_000_000 else f"{value / 1e6:.1f}M"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 run``, ``2 runs``, ``1,204 runs``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def clock(at: str) -> str:
     """Hour, minute and second (UTC) of an ISO time."""
     return at[11:19] or "        "

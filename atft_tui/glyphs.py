@@ -2,6 +2,7 @@
 
 import locale
 import os
+import sys
 from dataclasses import dataclass
 
 
@@ -63,10 +64,21 @@ ASCII = _Glyphs(
 
 
 def _choose() -> _Glyphs:
-    """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8."""
-    plain = os.environ.get("TERM", "") in ("linux", "dumb")
+    """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8.
+
+    In the locale C Python speaks UTF-8 by itself and says so of the locale, whatever the terminal can show.
+    """
+    plain = os.environ.get("TERM", "") in ("linux", "dumb") or _locale_named() in ("C", "POSIX")
     utf8 = "utf" in locale.getpreferredencoding(False).lower()
     return ASCII if plain or not utf8 else UNICODE
+
+
+def _locale_named() -> str:
+    """The locale of characters by name; Python itself sets ``LC_CTYPE`` where ``LANG`` is C."""
+    told = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE", "")
+    if not told or (told == "C.UTF-8" and sys.flags.utf8_mode):
+        told = os.environ.get("LANG", "")
+    return told
 
 
 GLYPHS = _choose()

@@ -7,7 +7,7 @@ JSON object it answers with. A reopened screen finds all of it again.
 import asyncio
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +18,12 @@ from msgspec import Struct
 
 from atft_tui import format as fmt
 from atft_tui.readings.files import last_lines
+from engine.errors import GateError
 from engine.files import Json, from_json
 from engine.records import record
 from engine.runs import launch
 
-_JobStatus = Literal["running", "done", "failed", "died"]
+_JobStatus = Literal["running", "done", "refused", "failed", "died"]
 _KEPT = 200
 """Jobs kept on disk; older ones are removed when a new one starts."""
 
@@ -50,12 +51,59 @@ class Job:
     @property
     def refusal(self) -> str:
         """What a gate had against it, one condition to a line; empty unless the answer is a refusal."""
-        if self.answer.get("action") != "refused":
-            return ""
-        rows = [row for row in self.answer.get("gate", ()) if isinstance(row, dict)]
-        failed = [row for row in rows if not row.get("passed")]
-        lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in failed]
-        return "\n".join(["the gate refuses:", *lines])
+        found, says = [], "the gate refuses:"
+        if self.answer.get("action") == "refused":
+            found = [row for row in self._rows("gate") if not row.get("passed")]
+        elif self.answer.get("verdict") == "failed":
+            found, says = self._rows("leaks"), "the audit found what sees ahead:"
+        lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in found]
+        return "\n".join([says, *lines]) if lines else ""
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.answer.get(name, ()) if isinstance(row, dict)]
+
+    @property
+    def told(self) -> list[str]:
+        """Its answer in lines to read: what was refused and the way out, else each part with its name."""
+        if self.refusal:
+            return self.refusal.split("\n")
+        if "error" in self.answer:
+            words = (self.answer["error"], self.answer.get("hint", ""))
+            return [fmt.clean(str(word)) for word in words if word]
+        return answer_lines(self.answer)
+
+
+_DEEP, _MANY = 2, 8
+
+
+def _plain(values: Iterable[object]) -> str:
+    """The words and numbers of a row."""
+    shown = {True: "yes", False: "no"}
+    known = (shown[v] if isinstance(v, bool) else v for v in values)
+    return fmt.clean("  ".join(str(v) for v in known if isinstance(v, str | int | float)))
+
+
+def answer_lines(answer: Mapping[str, Any], indent: int = 0) -> list[str]:
+    """``name  value`` of each part of an answer; a long list is counted, deep parts are left to the file."""
+    lines = []
+    for name, value in answer.items():
+        head = f"{' ' * indent}{fmt.clean(str(name)).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            if indent < 2 * _DEEP and value:
+                lines += [head, *answer_lines(value, indent + 2)]
+        elif isinstance(value, list):
+            rows = [_plain(x.values()) if isinstance(x, dict) else _plain([x]) for x in value]
+            if len(rows) > _MANY:
+                lines.append(f"{head}  {fmt.counted(len(rows), 'row')}")
+            elif any(isinstance(x, dict) for x in value):
+                lines += [head, *(f"{' ' * (indent + 2)}{row}" for row in rows)]
+            else:
+                lines.append(f"{head}  {', '.join(rows) or 'none'}")
+        elif value is not None and value != "":
+            shown = {True: "yes", False: "no"}.get(value) if isinstance(value, bool) else None
+            written = f"{value:.4g}" if isinstance(value, float) else str(value)
+            lines.append(f"{head}  {fmt.clean(shown or written)}")
+    return lines
 
 
 class _JobFile(Struct):
@@ -111,6 +159,9 @@ class JobBook:
         answer = _answer(self.root / f"{job_id}.out")
         failed = "error" in answer and "exit_code" in answer
         status: _JobStatus = "failed" if failed else "done" if answer else "died"
+        told = (answer.get("action"), answer.get("verdict"), answer.get("exit_code"))
+        if told[0] == "refused" or told[1] == "failed" or told[2] == GateError.exit_code:
+            status = "refused"
         return Job(
             id=job_id,
             words=about.words,
@@ -200,7 +251,7 @@ def outcome(job: Job | None) -> tuple[str, bool | None]:
         return "", None
     if job.status == RUNNING:
         return f"{job.words[0]} is running", None
-    if job.status != "done":
+    if job.status not in ("done", "refused"):
         return f"{job.words[0]}: {job.answer.get('error', 'it died without an answer')}", False
     if job.words[0] == "replay":
         same = job.answer.get("identical") is True
@@ -211,7 +262,8 @@ def outcome(job: Job | None) -> tuple[str, bool | None]:
     if job.words[0] == "verify":
         rows = job.answer.get("signals") or [{}]
         error = str(rows[0].get("error", "it names no signal"))
-        return error or f"{rows[0].get('checked', 0)} files, inputs and model verified", not error
+        files = fmt.counted(int(rows[0].get("checked", 0)), "file")
+        return error or f"{files}, inputs and model verified", not error
     return "answered", True
 
 

@@ -61,6 +61,7 @@ _bar = partial(_key, show=True)
 EVERYWHERE: tuple[Binding, ...] = (
     *(_key(place.key, f"go('{place.name}')", f"{place.title}: {place.about}") for place in PLACES),
     _key("ctrl+p", "command_palette", "every command"),
+    _bar("greater_than_sign", "next_step", "next step", ">"),
     _bar("question_mark", "help", "help", "?"),
     _key("j", "jobs", "what was started from here"),
     _key("w", "switch_workspace", "another workspace"),
@@ -68,8 +69,8 @@ EVERYWHERE: tuple[Binding, ...] = (
     _key("m", "maximize", "focused panel full screen, and back"),
     _key("y", "copy", "copy the focused table or panel"),
     _key("e", "export", "export the focused table (CSV) or panel (SVG)"),
-    _bar("q", "quit", "quit; runs go on"),
-    _key("ctrl+c", "quit", "quit; runs go on"),
+    _bar("q", "quit", "quit"),
+    _key("ctrl+c", "quit", "quit; runs at work go on"),
     _key("ctrl+z", "suspend_process", "to the shell; fg comes back", priority=True),
 )
 TABLE: tuple[Binding, ...] = (
@@ -89,6 +90,21 @@ TABLE: tuple[Binding, ...] = (
     _key("O", "reverse", "order the other way round"),
 )
 """Where a table has the focus."""
+CHART: tuple[Binding, ...] = (
+    _key("plus,equals_sign", "zoom(2.0)", "closer (also the wheel)", "+"),
+    _key("minus", "zoom(0.5)", "farther", "-"),
+    _key("left,ctrl+left", "point(-1)", "crosshair back (ctrl+← where ← has a meaning)", "←"),
+    _key("right,ctrl+right", "point(1)", "crosshair on (ctrl+→ where → has a meaning)", "→"),
+    _key("shift+left", "pan(-0.25)", "earlier part (also drag)"),
+    _key("shift+right", "pan(0.25)", "later part"),
+    _key("S", "smooth", "mean of the last 3, 7, 15 points, or each point"),
+    _key("G", "log", "logarithmic scale"),
+    _key("Z", "band", "the scale holds the null band and zero"),
+    _key("R", "levels", "rivals: the best, all, none"),
+    *(_key(x, f"hide({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
+    _key("0", "whole", "the whole again"),
+)
+"""Where a chart has the focus: the same keys in every one."""
 SCREENS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
@@ -109,12 +125,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("shift+tab", "next_tab(-1)", "previous panel", priority=True),
         _key("escape", "back", "from the examples back to the kinds of findings"),
         _key("f", "list_features", "list the features again"),
-        _key("left", "move('day', -1)", "coverage: a column back"),
-        _key("right", "move('day', 1)", "coverage: a column on"),
-        _key("left_square_bracket", "move('mark', -1)", "coverage: last day with a mark", "["),
-        _key("right_square_bracket", "move('mark', 1)", "coverage: next day with a mark", "]"),
-        _key("plus,equals_sign", "move('zoom', 2.0)", "coverage: closer", "+"),
-        _key("minus", "move('zoom', 0.5)", "coverage: farther", "-"),
+        _key("left_square_bracket", "mark(-1)", "coverage: last day with a mark", "["),
+        _key("right_square_bracket", "mark(1)", "coverage: next day with a mark", "]"),
         _key("enter", "open_day", "coverage: findings of the day"),
     ),
     "train": (
@@ -137,7 +149,7 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _bar("space", "mark", "mark"),
         _bar("v", "view('overlay')", "overlay"),
         _bar("d", "view('diff')", "diff"),
-        _bar("f", "quick", "only"),
+        _bar("f", "quick", "show only"),
         _bar("i", "details", "info"),
         _key("l", "other", "the other picture of a view, where both have no room"),
         _key("x", "delete", "delete the marked runs, or this one"),
@@ -154,8 +166,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("s", "stop", "stop a run at work"),
     ),
     "replay": (
-        _key("left", "move(-1)", "back"),
-        _key("right", "move(1)", "on"),
+        _key("left", "move(-1)", "back", priority=True),
+        _key("right", "move(1)", "on", priority=True),
         _key("comma", "event(-1)", "one event back", ","),
         _key("full_stop", "event(1)", "one event on", "."),
         _key("left_square_bracket", "jump('epoch', -1)", "epoch before", "["),
@@ -222,7 +234,7 @@ def written(key: Binding) -> str:
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE)
+    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *CHART)
     return [(written(key), key.description) for key in keys]
 
 
@@ -233,7 +245,7 @@ def following(names: Sequence[str], here: str, step: int = 1) -> str:
 
 def markdown() -> str:
     """The page of all keys, `docs/keys.md`: a table for each place."""
-    groups = [("Everywhere", EVERYWHERE), ("In a table", TABLE)]
+    groups = [("Everywhere", EVERYWHERE), ("In a table", TABLE), ("In a chart", CHART)]
     groups += [(place.title, SCREENS[place.name]) for place in PLACES]
     made = (
         "This page is made from `atft_tui/keys.py` by `make keys`; `?` shows the keys of a place."

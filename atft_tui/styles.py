@@ -35,7 +35,8 @@ KEY = Style(color="yellow", bold=True)
 CHANGED = Style(color="yellow")
 """What differs from its default."""
 STRONG = Style(bold=True)
-DIM = Style(dim=True)
+DIM = Style(color="bright_black")
+"""Beside what matters; a colour of its own, since a terminal's faint text is too weak to read."""
 REVERSE = Style(reverse=True)
 HERE = Style(bold=True, reverse=True)
 """Where one is: the place, the session, the moment."""
@@ -53,9 +54,10 @@ OTHER_BAR = Style(color="magenta")
 REFERENCE = Style(color="cyan")
 """The line in a picture that its figures are held against."""
 CURVES = tuple(
-    Style(color=colour) for colour in ("cyan", "yellow", "magenta", "green", "blue", "red")
+    Style(color=f"bright_{colour}")
+    for colour in ("red", "green", "yellow", "blue", "magenta", "cyan")
 )
-"""Styles of several curves, by their order."""
+"""Styles of several curves, by their order: six colours of each theme that serve nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +137,16 @@ _LIGHT = Theme(
     name="atft-light",
     primary="#33658a",
     secondary="#86518f",
-    accent="#a86400",
+    accent="#8a5200",
     foreground="#23282e",
     background="#f6f5f1",
     surface="#ffffff",
     panel="#e9e7e0",
-    success="#3f7d20",
-    warning="#a86400",
+    success="#33691a",
+    warning="#8a5200",
     error="#b3261e",
     dark=False,
-    variables={"border": "#b9b5aa", "footer-key-foreground": "#a86400"},
+    variables={"border": "#b9b5aa", "footer-key-foreground": "#8a5200"},
 )
 SAFE = Theme(
     name="atft-safe",
@@ -157,7 +159,7 @@ SAFE = Theme(
     panel="#20272f",
     success="#56b4e9",
     warning="#f0e442",
-    error="#d55e00",
+    error="#e4691a",
     dark=True,
     variables={"border": "#46525f", "footer-key-foreground": "#e69f00"},
 )
@@ -165,6 +167,13 @@ SAFE = Theme(
 
 Their orange is no warning here: a deuteranope sees it too close to vermilion (Lab difference 18)."""
 THEMES = (_DARK, _LIGHT, SAFE)
+CURVE_COLOURS = {
+    "atft-dark": ("#7aa2c8", "#ffff69", "#c369ff", "#96ffa5", "#96963c", "#a5ffff"),
+    "atft-light": ("#1f5f9e", "#695a00", "#8700ff", "#4b003c", "#875a5a", "#0f0087"),
+    "atft-safe": ("#56b4e9", "#f0691e", "#ffff1e", "#b48778", "#78fff0", "#f0ffa5"),
+}
+"""Six colours that are told apart with normal sight, with protanopia and with deuteranopia: found by a
+search for the largest least difference in CIE Lab among colours of a contrast of 4.5."""
 
 
 def _colour(theme: Theme, role: str) -> Color:
@@ -176,9 +185,18 @@ def palette(theme: Theme) -> TerminalTheme:
     """What the ANSI colours of the roles look like in a theme."""
     roles = ["panel", "error", "success", "warning", "primary", "secondary", "accent", "foreground"]
     colours = [_colour(theme, role).rgb for role in roles]
-    return TerminalTheme(
-        _colour(theme, "background").rgb, _colour(theme, "foreground").rgb, colours, list(colours)
-    )
+    ground, words = _colour(theme, "background"), _colour(theme, "foreground")
+    curves = [Color.parse(colour).rgb for colour in _curve_colours(theme)]
+    quiet = ground.blend(words, _QUIET).rgb
+    return TerminalTheme(ground.rgb, words.rgb, colours, [quiet, *curves, words.rgb])
+
+
+_QUIET = 0.72
+"""Share of the foreground in quiet words: a contrast of 4.5 on every ground of every theme."""
+
+
+def _curve_colours(theme: Theme) -> tuple[str, ...]:
+    return CURVE_COLOURS.get(theme.name, CURVE_COLOURS[_DARK.name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,19 +231,14 @@ def ink_of(theme: Theme) -> Ink:
     def style(role: str, share: float = 1.0) -> Style:
         return Style(color=ground.blend(_colour(theme, role), share).rich_color)
 
-    others = (
-        style("secondary"),
-        style("success", 0.75),
-        style("foreground", 0.6),
-        style("warning", 0.6),
-    )
+    main, *others = (Style(color=colour) for colour in _curve_colours(theme))
     return Ink(
-        main=style("primary"),
+        main=main,
         good=style("success"),
         bad=style("error"),
         accent=style("accent"),
-        others=others,
-        quiet=style("foreground", 0.5),
+        others=tuple(others),
+        quiet=style("foreground", _QUIET),
         ground=ground,
     )
 

@@ -1,7 +1,8 @@
 """`signals` on a large store that is up to date: seconds of each stage, start and model load included.
 
-The networks have fresh weights: what they say is nonsense, what they cost is not. The first signal pins a
-year of bars and scores the past decisions; the days after it are the daily case.
+The champion is a blend: so many networks, as many perceptrons, LightGBM and ridge. The networks have fresh
+weights and the others learned noise: what they say is nonsense, what they cost is not. The first signal pins
+a year of bars and scores the past decisions; the days after it are the daily case.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import save_file
@@ -24,43 +26,64 @@ from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model
 from engine.records import record
-from engine.records.train import NETWORK, Span, Spans, TrainResult
+from engine.records.train import Span, Spans, TrainResult
 from engine.runs.sink import NullSink
 from engine.signals.models import MemberFiles, ModelStore
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
-from engine.stages.package import Trained, _make_reference
+from engine.stages.package import Trained, _make_reference, names_inside
+from engine.training.baselines import FITS
 from engine.training.ensemble import Ensemble
+from engine.training.fitted import FittedModels
+from engine.training.members import member_config
 from engine.training.snapshots import MODEL
 
 
+def fresh(config: Config, name: str, networks: int, columns: int, folder: Path) -> MemberFiles:
+    """Untrained networks of one member, or its models fitted to noise."""
+    own = member_config(config, name)
+    if name in FITS:
+        rng = np.random.default_rng(0)
+        x_MF = rng.normal(size=(20_000, columns)).astype(np.float32)
+        y_M = rng.normal(size=20_000).astype(np.float32)
+        model = FITS[name](x_MF, y_M, None, 0, lambda: None)
+        FittedModels({config.portfolio.horizon: [model]}).write(folder / f"{name}.npz")
+        return MemberFiles(name=name, paths=(folder / f"{name}.npz",))
+    paths = []
+    for seed in range(networks):
+        torch.manual_seed(seed)
+        state = build_model(own, columns).state_dict()
+        paths.append(folder / f"{name}-{seed}.safetensors")
+        save_file({MODEL + k: v.contiguous() for k, v in state.items()}, paths[-1])
+    blocks = tuple(tuple(own.model.blocks) for _ in paths)
+    return MemberFiles(name=name, paths=tuple(paths), blocks=blocks)
+
+
 def champion(context: StageContext, networks: int) -> None:
-    """A package of untrained networks, made champion."""
+    """A package of such members, made champion."""
     config = context.config
     dataset = load_dataset(context, NullSink(), in_memory=False)
     features = dataset.features
     folder = context.workspace / "fresh"
     folder.mkdir()
-    paths = []
-    for seed in range(networks):
-        torch.manual_seed(seed)
-        state = build_model(config, len(features.features)).state_dict()
-        paths.append(folder / f"{seed}.safetensors")
-        save_file({MODEL + k: v.contiguous() for k, v in state.items()}, paths[-1])
+    columns = len(features.features)
+    members = tuple(fresh(config, name, networks, columns, folder) for name in config.blend.members)
     split = single_split(features, config.split, config.universe.min_names)
     validation, test = (
         Span(first=str(features.dates_S[part[0]]), last=str(features.dates_S[part[-1]]))
         for part in (split.validation, split.test)
     )
     spans = Spans(validation=validation, test=test)
-    blocks = tuple(tuple(config.model.blocks) for _ in paths)
-    members = (MemberFiles(name=NETWORK, paths=tuple(paths), blocks=blocks),)
     made = Trained(members=members, config=config, result=TrainResult(splits=spans))
     ensemble = Ensemble.load(members, config, len(features.features))
     facts = {
         "features": list(features.features),
-        "blocks": [list(b) for b in blocks],
+        "blocks": [],
+        "members": [
+            {"name": m.name, "files": names_inside(m), "blocks": [list(b) for b in m.blocks]}
+            for m in members
+        ],
         "rules": input_rules(config, features.market),
         "splits": record.as_json(spans),
         "last_session": str(features.dates_S[-1]),
@@ -101,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments,
         stocks=(4000, 40),
         sessions=(2520, 520),
-        networks=(3, 1),
+        networks=(5, 1),
         days=(3, 1),
     )
     stocks, sessions, networks = options.stocks, options.sessions, options.networks
@@ -118,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         started = time.perf_counter()
         champion(context, networks)
         say(
-            f"{stocks} stocks x {sessions} sessions, {networks} networks; whole build and reference "
+            f"{stocks} stocks x {sessions} sessions, {2 * networks + 2} members; build and reference "
             f"{time.perf_counter() - started:.0f} s"
         )
         for day in days[-options.days :]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine import disk
 from engine.commands import COMMANDS, Command, Parameter
 from engine.config.file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
@@ -123,9 +124,14 @@ def _run(command: Command, /, **given: Any) -> int:
         outcome = _execute(command, sink, given)
     except EngineError as error:
         return _fail(error, as_json=as_json)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(EnvironmentProblem(what), as_json=as_json)
+    except Exception as error:
+        found = disk.problem(error)
+        if found is None and isinstance(error, OSError):
+            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            found = EnvironmentProblem(what)
+        if found is None:
+            raise
+        return _fail(found, as_json=as_json)
     finally:
         if isinstance(sink, TerminalSink):
             sink.close()

@@ -9,11 +9,11 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from engine import hashes
+from engine import disk, hashes
 from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
 from engine.hashes import sha256
 
@@ -29,36 +29,42 @@ _MAX_TOML_BYTES = 1_000_000
 
 
 @contextmanager
-def atomic_path(path: Path, *, listed: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path, *, listed: bool = True, size: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path``; renamed over it when the block ends without an exception.
 
     The data are synced before the rename and the directory after it, so that after a crash the old
     file or the new one is there, never a mixture. Its hash is listed (`engine.hashes`) unless people
-    edit the file or it is said anew all the time.
+    edit the file or it is said anew all the time. ``size``: how many bytes are to come, if that is known.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        if listed:
-            hashes.note(path, temporary)
-        temporary.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"{path}: cannot write ({error.strerror or error})",
-            hint="free disk space or choose another --workspace; the old file is untouched",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with disk.named(path, needs=size):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            if listed:
+                hashes.note(path, temporary)
+            temporary.replace(path)
+            sync_directory(path.parent)
+        except OSError as error:
+            if disk.problem(error):
+                raise
+            told = f"{path}: cannot write ({error.strerror or error})"
+            raise EnvironmentProblem(told, hint="the old file is untouched") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, listed: bool = True) -> None:
     """Write the file at once, see `atomic_path`."""
-    with atomic_path(path, listed=listed) as temporary:
-        temporary.write_bytes(content)
+
+    def write() -> None:
+        with atomic_path(path, listed=listed, size=len(content)) as temporary:
+            temporary.write_bytes(content)
+
+    disk.again(write)
 
 
 def write_text(path: Path, text: str, *, listed: bool = True) -> None:
@@ -116,8 +122,12 @@ def write_parquet(
     path: Path, frame: "polars.DataFrame", *, row_group_size: int | None = None
 ) -> None:
     """Write the frame at once."""
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary, row_group_size=row_group_size)
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            frame.write_parquet(temporary, row_group_size=row_group_size)
+
+    disk.again(write)
 
 
 def read_parquet(path: Path) -> "polars.DataFrame":
@@ -163,7 +173,7 @@ def read_toml_text(path: Path) -> str:
         size = path.stat().st_size
         if size > _MAX_TOML_BYTES:
             raise ConfigError(f"{path}: {size} bytes is no configuration file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark before it
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from error
     except OSError as error:
@@ -224,15 +234,16 @@ def building(target: Path) -> Iterator[Path]:
     """
     staging = target.with_name(f".staging-{target.name}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
-        yield staging
-        if not (target / MANIFEST).exists():
-            shutil.rmtree(target, ignore_errors=True)
-            hashes.note(target / MANIFEST, staging / MANIFEST)
-            staging.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with disk.named(target):
+        try:
+            staging.mkdir(parents=True)
+            yield staging
+            if not (target / MANIFEST).exists():
+                shutil.rmtree(target, ignore_errors=True)
+                hashes.note(target / MANIFEST, staging / MANIFEST)
+                staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def adopt(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from engine import disk
 from engine.errors import IntegrityError
 
 LIST, MANIFEST = "files.sha256", "manifest.json"
@@ -251,7 +252,7 @@ def append(path: Path, lines: str) -> None:
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, ("\n" * torn + lines).encode())
+        disk.append(descriptor, ("\n" * torn + lines).encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -21,6 +21,10 @@ class HysteresisBand:
 
     name: str = "hysteresis_band"
 
+    def memory(self, config: PortfolioConfig) -> int:
+        """Renewals that a name stays without entering again, at most so many; few stay longer."""
+        return 10
+
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
         """``[K, N]`` fractions of equity: the quantile book with its members kept inside the band."""
         wide = min(config.fraction * (1.0 + config.band), 0.5)

@@ -21,6 +21,10 @@ class MinimumTurnover:
 
     name: str = "minimum_turnover"
 
+    def memory(self, config: PortfolioConfig) -> int:
+        """Renewals after which little of a book is left at the default exposure."""
+        return 10
+
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
         """``[K, N]`` fractions of equity: the held book moved part of the way to the quantile book."""
         long_KN = decisions.top(config.fraction).astype(float)

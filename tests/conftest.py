@@ -24,6 +24,7 @@ from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.runs.launch import limit_threads
 from engine.runs.sink import NullSink
+from tests.slow import part_of, tenth_of
 
 limit_threads(safe=True)
 # A busy machine is no failure.
@@ -41,8 +42,9 @@ SMALL = (
     "model.hidden=8",
     "model.attention_heads=2",
     "model.gat_heads=[2,2]",
+    "executor.jobs=1",
 )
-"""A network and splits that any small market fills."""
+"""A network and splits that any small market fills, in one process: a second one loads torch for 4 s."""
 TINY = (
     "data.synthetic.n_symbols=48",
     "data.synthetic.n_sessions=520",
@@ -52,9 +54,35 @@ TINY = (
     "training.log_every=2",
     "training.checkpoint_steps=3",
     "training.null_draws=50",
-    "executor.jobs=1",
 )
 NASDAQ = Path(__file__).parents[2] / "shared" / "data" / "nasdaq"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("slow tests")
+    group.addoption("--slow-part", metavar="K/N", help="of the slow tests every N-th from the K-th")
+    group.addoption(
+        "--slow-tenth",
+        metavar="COMMIT",
+        help="of the slow tests a tenth, drawn by this word, and none that is marked `long`",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out slow tests as the two options say; the others stay."""
+    part, commit = config.getoption("--slow-part"), config.getoption("--slow-tenth")
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    kept = {item.nodeid for item in slow}
+    if part is not None:
+        kept &= part_of([item.nodeid for item in slow], part)
+    if commit is not None:
+        short = [item.nodeid for item in slow if not item.get_closest_marker("long")]
+        kept &= tenth_of(short, commit)
+    left = [item for item in slow if item.nodeid not in kept]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 @dataclass(frozen=True)

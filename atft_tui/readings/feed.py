@@ -4,6 +4,7 @@ A state is a few tuples that share their events with its neighbours, so about tw
 along the way, cover a file of any length; a moment between two of them folds the events between.
 """
 
+import datetime as dt
 import math
 import time
 from bisect import bisect_right
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from atft_tui.readings.files import last_lines
+from engine.files import MANIFEST
 from engine.runs import launch
 from engine.runs.events import (
     CheckpointSaved,
@@ -50,6 +52,8 @@ class RunNews:
     """End of ``log.txt`` of a run that died."""
     signal: str = ""
     """What ended the process of a run that died; empty if that is not known."""
+    damaged: bool = False
+    """Its results are there, and the newest line of its events, which was its end, cannot be read."""
     asked: frozenset[Wish] = frozenset()
     """What a person asked for and is not answered yet."""
     behind: bool = False
@@ -68,10 +72,45 @@ def chosen_or_newest(
     workspace: Path, chosen: str | None, fits: Callable[[Run], bool] = lambda _: True
 ) -> Run | None:
     """The chosen run; the newest that fits if none is chosen or the chosen one is gone."""
-    store = RunStore(workspace / "runs")
-    if chosen is not None and (store.root / chosen / "manifest.json").is_file():
-        return Run(store.root / chosen)
-    return next(filter(fits, store), None)
+    found = named_run(workspace, chosen) if chosen is not None else None
+    return found or next(filter(fits, RunStore(workspace / "runs")), None)
+
+
+def named_run(workspace: Path, run_id: str) -> Run | None:
+    """The run of this id; None where it is gone."""
+    directory = workspace / "runs" / run_id
+    return Run(directory) if (directory / MANIFEST).is_file() else None
+
+
+TRAININGS = ("train", "walkforward", "demo")
+"""Commands whose runs have scores."""
+
+
+_LOOKED_AT = 50
+"""Runs whose lock is looked at, the newest: 20 microseconds each."""
+
+
+def run_at_work(workspace: Path, fits: Callable[[Run], bool]) -> Run | None:
+    """Of the runs at work the one that began first: the others may have been started by it."""
+    newest = islice(filter(fits, RunStore(workspace / "runs")), _LOOKED_AT)
+    return next((run for run in reversed(list(newest)) if run.is_alive()), None)
+
+
+def run_that_matters(workspace: Path, fits: Callable[[Run], bool]) -> Run | None:
+    """The newest. Of runs that were at work at the same time it is the one that began first: the demo's run,
+    and not the one without the graph that it starts beside itself.
+    """
+    found: Run | None = None
+    for run in filter(fits, RunStore(workspace / "runs")):
+        if found is not None and not _lasted_beyond(run, found.created):
+            break
+        found = run
+    return found
+
+
+def _lasted_beyond(run: Run, moment: dt.datetime) -> bool:
+    there = run.events_path.exists()
+    return there and run.events_path.stat().st_mtime > moment.timestamp()
 
 
 class RunFeed:
@@ -92,6 +131,7 @@ class RunFeed:
             state=state,
             status=status,
             last_words=last_words(self.run) if died else "",
+            damaged=status == "crashed" and is_damaged(self.run),
             signal=launch.fatal_signal(self.run) if status == "crashed" else "",
             asked=ControlFiles.of(self.run).asked() if status in _LIVE else frozenset(),
             behind=behind,
@@ -108,6 +148,11 @@ class RunFeed:
             state = fold(decoded(lines), RunState() if again else state)
             if not more or time.monotonic() > end:
                 return state, more
+
+
+def is_damaged(run: Run) -> bool:
+    """Whether it had ended, and its events do not tell so any more: nothing is left to resume."""
+    return run.path("train.json").is_file() and run.has_lost_its_end()
 
 
 def last_words(run: Run) -> str:

@@ -1,13 +1,15 @@
-"""What Home shows: small files, the schedule's book and the last runs; and the first steps to all of it."""
+"""What Home shows: small files, the schedule's book and the last runs."""
 
 import contextlib
 import datetime as dt
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atft_tui.readings.feed import TRAININGS, run_that_matters
 from atft_tui.readings.files import FILES, Readable, attempted
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import Champion, ShownCard, read_card, read_champion, seals
@@ -15,6 +17,7 @@ from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
 from engine.records.audit import AUDIT, AuditResult
+from engine.records.champion import ChampionEntry
 from engine.records.drill import DRILL, DrillResult
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.run import RunSummary
@@ -50,12 +53,16 @@ class HomeNews:
     """The newest sealed signal whose seal holds."""
     champion: Champion | None = None
     """None too while no challenger passed the gate."""
+    refusal: ChampionEntry | None = None
+    """Of the last challenger, where the gate let it not through."""
     live: LiveRecord | None = None
     """RankIC of the champion's sealed scores; None until the ledger knows one."""
     data: _DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
     drill: DrillResult | None = None
     runs: tuple[RunSummary, ...] = ()
+    main: RunSummary | None = None
+    """The training that matters: see `run_that_matters`; None before one has ended."""
     reports: int = 0
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()
@@ -65,6 +72,19 @@ class HomeNews:
     def is_empty(self) -> bool:
         """Whether there is nothing yet to show."""
         return not (self.card or self.champion or self.data or self.runs)
+
+    @property
+    def is_made_up(self) -> bool:
+        """The market is the demo's."""
+        return self.data is not None and self.data.manifest.market == "synthetic"
+
+    @property
+    def has_own_data(self) -> bool:
+        return self.data is not None and not self.is_made_up
+
+    @property
+    def audit(self) -> AuditResult | None:
+        return self.data.audit if self.data else None
 
     @property
     def model_age(self) -> int | None:
@@ -78,26 +98,31 @@ class HomeNews:
 def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     """What can be read; the rest is named in `HomeNews.trouble`."""
     data = attempted(lambda: _data(workspace))
-    champion = attempted(lambda: _champion(workspace))
-    live = attempted(lambda: _live(workspace, champion.value))
+    book = attempted(lambda: read_champion(workspace))
+    history = book.value.history.history if book.value else ()
+    champion = book.value if book.value and book.value.history.champion else None
+    live = attempted(lambda: _live(workspace, champion))
     card = attempted(lambda: _card(workspace))
     agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
     drill = attempted(lambda: FILES.record_if_there(workspace / DRILL, DrillResult))
     runs = attempted(lambda: list_runs(workspace, RUNS))
+    main = attempted(lambda: _main(workspace, runs.value or ()))
     parts: dict[str, Readable[Any]] = {
-        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda,
+        "data": data, "champion": book, "ledger": live, "card": card, "agenda": agenda,
         "drill": drill, "runs": runs,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
         now=now.replace(second=0, microsecond=0),
         card=card.value,
-        champion=champion.value,
+        champion=champion,
+        refusal=history[-1] if history and history[-1].action == "refused" else None,
         live=live.value,
         data=data.value,
         agenda=agenda.value or Agenda(),
         drill=drill.value,
         runs=rows,
+        main=main.value,
         reports=sum((workspace / "runs" / run.id / "report.html").is_file() for run in rows),
         trouble=tuple(f"{name}: {part.trouble}" for name, part in parts.items() if part.trouble),
     )
@@ -116,9 +141,11 @@ def _data(workspace: Path) -> _DataNews | None:
     )
 
 
-def _champion(workspace: Path) -> Champion | None:
-    found = read_champion(workspace)
-    return found if found and found.history.champion else None
+def _main(workspace: Path, runs: Iterable[RunSummary]) -> RunSummary | None:
+    """The newest training that has ended, of the last runs."""
+    done = {run.id: run for run in runs if run.status == "done"}
+    found = run_that_matters(workspace, lambda run: run.id in done and run.command in TRAININGS)
+    return done[found.id] if found else None
 
 
 def _live(workspace: Path, champion: Champion | None) -> LiveRecord | None:
@@ -134,67 +161,6 @@ def _card(workspace: Path) -> ShownCard | None:
         said = "changed after it was sealed: " * (shown.standing == "broken")
         raise IntegrityError(f"{shown.name}: {said}{shown.trouble}")
     return shown
-
-
-@dataclass(frozen=True, slots=True)
-class FirstStep:
-    """One step on the way, and the key or place that takes it."""
-
-    name: str
-    what: str
-    key: str
-    """That does it from Home."""
-    done: bool
-    place: str = ""
-    """Where to go; empty for a step that is a command."""
-    command: str = ""
-    given: dict[str, str] = field(default_factory=dict)
-    """Parameters of the command that are filled in."""
-
-
-@dataclass(frozen=True, slots=True)
-class _StepGroup:
-    """Steps that belong together, in order."""
-
-    title: str
-    steps: tuple[FirstStep, ...]
-
-
-def parts(news: HomeNews) -> tuple[_StepGroup, _StepGroup, _StepGroup]:
-    """The demo, one's own data, and every day."""
-    run = {"run": news.runs[0].id} if news.runs else {}
-    made_up = news.data is not None and news.data.manifest.market == "synthetic"
-    own = news.data is not None and not made_up
-    # From a command line the demo's run is named for its training.
-    trained = any(row.command == "train" and row.status == "done" for row in news.runs)
-    demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
-    backtested = any(row.sharpe is not None for row in news.runs)
-    running = news.agenda.process == "running"
-    return (
-        _StepGroup("See it work, in minutes: a made-up market with a known answer", (
-            FirstStep("demo", "make the market, train, backtest, report", "d", demo, command="demo"),
-            FirstStep("watch", "see it learn, live", "3", demo, place="train"),
-            FirstStep("backtest", "net of costs, with its interval", "6", backtested, place="backtest"),
-            FirstStep("report", "one HTML file to keep", "r", news.reports > 0, command="report", given=run),
-        )),
-        _StepGroup("Your own data", (
-            FirstStep("ingest", "CSV, Parquet, J-Quants or Yahoo", "i", own, command="ingest"),
-            FirstStep("train", "networks and baselines on it", "n", own and trained, command="train"),
-            FirstStep("promote", "the gate decides on a champion", "4", news.champion is not None,
-                      place="runs"),
-        )),
-        _StepGroup("Every day", (
-            FirstStep("signals", "a sealed list of what to trade, and whether to", "s",
-                      news.card is not None, command="signals"),
-            FirstStep("schedule", "after each session, by itself", "p", running, command="schedule",
-                      given={"action": "run"}),
-        )),
-    )  # fmt: skip
-
-
-def upcoming(news: HomeNews) -> FirstStep | None:
-    """The first step that is not done; None when all are."""
-    return next((step for part in parts(news) for step in part.steps if not step.done), None)
 
 
 _MIB, _GIB = 2**20, 2**30

@@ -19,7 +19,7 @@ from atft_tui.readings.searches import (
     read_pairs,
     read_studies,
 )
-from atft_tui.widgets.chart import Curve, CurvePoint
+from atft_tui.widgets.curves import Curve
 from engine.files import read_toml
 from engine.records.figure import is_noise
 from engine.records.run import RunSummary, written
@@ -42,16 +42,20 @@ class OverlayRun:
     @property
     def rank_ic(self) -> Curve:
         """Validation RankIC over epochs; points inside the null band are marked."""
-        points = (
-            CurvePoint(x, event.rank_ic, is_noise(event.rank_ic, event.null_band))
-            for x, event in self.course.epochs
+        epochs = self.course.epochs
+        return Curve(
+            name=self.about.id,
+            x=[float(x) for x, _ in epochs],
+            y=[event.rank_ic for _, event in epochs],
+            errors=[event.rank_ic_se for _, event in epochs],
+            quiet=[is_noise(event.rank_ic, event.null_band) for _, event in epochs],
         )
-        return Curve(self.about.id, tuple(points))
 
     @property
     def loss(self) -> Curve:
         """Training loss over epochs."""
-        return Curve(self.about.id, tuple(CurvePoint(x, loss) for x, loss in self.course.losses))
+        losses = self.course.losses
+        return Curve(name=self.about.id, x=[float(x) for x, _ in losses], y=[y for _, y in losses])
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,6 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.reader = BacktestReader()
         self.dates: tuple[dt.date, ...] = ()
         self.cursor = 0
-        self.log_scale = False
         self.tab = "equity"
         self.side = SIDE[0]
         self.book: DayBook | None = None
@@ -62,7 +61,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def on_mount(self) -> None:
         for number, name in enumerate(SIDE, 1):
-            self.part(name).border_subtitle = f"{number} of {len(SIDE)}: d next"
+            self.part(name).border_subtitle = f"{number} of {len(SIDE)}: i next"
         for name in ("years", "sweep"):
             self.part(name).border_title = name
 
@@ -95,8 +94,9 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         table.border_title = "sweep: none yet, s starts one"
         if swept is not None:
             table.border_title = f"sweep: the best of {len(swept.cells)} is flattered"
+            trials = fmt.counted(swept.trials, "trial")
             table.border_subtitle = (
-                f"best deflated {fmt.share(swept.best.sharpe_deflated)} ({swept.trials} trials), "
+                f"best deflated {fmt.share(swept.best.sharpe_deflated)} ({trials}), "
                 f"overfit {fmt.percent(swept.overfitting_probability)}"
             )
 
@@ -114,9 +114,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         earlier = value.earlier.curves if value.earlier else None
         before = earlier.equity if earlier and earlier.dates == curves.dates else None
         beta = value.figures.exposures.beta if value.figures else float("nan")
-        view = EquityValue(
-            curves=curves, cursor=self.cursor, log=self.log_scale, before=before, beta=beta
-        )
+        view = EquityValue(curves=curves, cursor=self.cursor, before=before, beta=beta)
         self.panel("equity").show_value(view)
         self.panel("exposures").show_value(view)
         months = MonthsValue(tuple(curves.months.items()), (day.year, day.month))
@@ -212,8 +210,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.draw_cursor()
 
     def action_scale(self) -> None:
-        self.log_scale = not self.log_scale
-        self.draw_cursor()
+        self.query_one(EquityPanel).action_log()
 
     def action_next_panel(self, step: int) -> None:
         """The next tab of a small screen; the focus of a large one, which may bring a side panel up."""

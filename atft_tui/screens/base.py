@@ -234,6 +234,5 @@ def export_focused(screen: Screen[object], folder: Path) -> Path | None:
         return None
     place = screen.id or getattr(screen, "place", "screen")
     path = folder / f"{place}-{name}-{utc_now():%Y%m%d-%H%M%S}.{suffix}"
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text, listed=False)
     return path

@@ -1,5 +1,6 @@
 """A form for any command, made from its description: one field per parameter, the command line below."""
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
 from atft_tui.screens.dialogs import Dialog
-from atft_tui.styles import DIM, STRONG, WIDE
+from atft_tui.styles import DIM, KEY, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
 from engine.commands.strategies import strategy_summaries
@@ -95,7 +99,12 @@ class CommandRequest:
 class CommandForm(Dialog[CommandRequest | None]):
     """Fields, the command line they make, and what is wrong with them before anything starts."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "start", "start", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "start", priority=True),
+        Binding("f2", "advanced", "all fields, or the usual ones", priority=True),
+    ]
+    settings: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
+    """Fields that are short for a ``--set``: name -> key of the configuration and its choices, if few."""
 
     def __init__(
         self, command: str, workspace: Path, given: Mapping[str, str] | None = None
@@ -109,7 +118,16 @@ class CommandForm(Dialog[CommandRequest | None]):
         self.fields: dict[str, Widget] = {}
         """The fields by the name of their parameter."""
         preset = self.given.get("preset", self.command.preset or "")
-        self._preset = _select("preset", PRESETS, preset)
+        self._preset = _select("preset", PRESETS, preset, PRESET_WORDS)
+        self._settings = {
+            name: _select(f"s-{name}", choices, "", none="as configured")
+            if choices
+            else Field(compact=True, id=f"s-{name}")
+            for name, (_, choices) in self.settings.items()
+        }
+        self._rows: dict[str, Horizontal] = {}
+        self.advanced = False
+        """Whether all fields are seen, and not only the usual ones."""
         hint = "training.seed=2 model.hidden=64"
         self._overrides = Field(
             self.given.get("set", ""), placeholder=hint, compact=True, id="overrides"
@@ -123,18 +141,45 @@ class CommandForm(Dialog[CommandRequest | None]):
         """Title, fields, command line, problem and buttons."""
         yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
         with self._scroll:
+            rows: dict[str, tuple[str, Widget]] = {}
             for parameter in self.command.parameters:
                 widget = self.fields[parameter.name] = self._field(parameter)
-                yield _row(parameter.name + (" *" if parameter.required else ""), widget)
+                needed = " (needed)" if parameter.required else ""
+                rows[parameter.name] = (parameter.name.replace("_", " ") + needed, widget)
             if self.command.configurable:
-                yield _row("preset", self._preset)
-                yield _row("set", self._overrides)
+                rows["preset"] = ("preset", self._preset)
+                rows |= {name: (name, widget) for name, widget in self._settings.items()}
+                rows["set"] = ("set", self._overrides)
+            for name in sorted(rows, key=self.place_of):
+                self._rows[name] = _row(*rows[name])
+                yield self._rows[name]
         yield self._hint
         yield self._line
         yield Static(id="problem")
         yield self.buttons("start", "Start (ctrl+s)", compact=True)
 
+    def usual(self) -> Sequence[str] | None:
+        """Names of the fields that are seen first, in order; None: all, as they come."""
+        return None
+
+    def place_of(self, name: str) -> int:
+        """Where a field stands: the usual ones first."""
+        usual = list(self.usual() or ())
+        return usual.index(name) if name in usual else len(usual)
+
+    def show_fields(self) -> None:
+        """Show the usual fields, or all; what was given is never hidden."""
+        usual = self.usual()
+        for name, row in self._rows.items():
+            row.display = self.advanced or usual is None or name in usual or name in self.given
+
+    def action_advanced(self) -> None:
+        """All fields, or the usual ones."""
+        self.advanced = not self.advanced
+        self.show_fields()
+
     def on_mount(self) -> None:
+        self.show_fields()
         self.draw_line()
         if not self.command.parameters:  # Nothing has to be said: enter starts it.
             self.query_one("#start", Button).focus()
@@ -144,10 +189,11 @@ class CommandForm(Dialog[CommandRequest | None]):
         default = "" if parameter.default is None else str(parameter.default)
         choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
         if parameter.kind == "flag":
-            return Checkbox("yes", value=given == "true", id=name, compact=True)
+            return YesNo(value=given == "true", id=name, compact=True)
         if choices:
             return _select(name, choices, given or default)
-        return Field(given, placeholder=default, id=name, compact=True)
+        files = PathSuggester() if parameter.name in _FILES else None
+        return Field(given, placeholder=default, id=name, compact=True, suggester=files)
 
     def on_resize(self) -> None:
         self.fit()
@@ -160,10 +206,12 @@ class CommandForm(Dialog[CommandRequest | None]):
     def on_descendant_focus(self) -> None:
         """Say what the field with the focus means."""
         about = {f"p-{parameter.name}": parameter.help for parameter in self.command.parameters}
-        about["preset"] = "A named set of overrides."
-        about["overrides"] = "KEY=VALUE, several with spaces."
+        about["preset"] = PRESET_WORDS.get(self.preset or "", "A named set of settings.")
+        about["overrides"] = "KEY=VALUE of any setting (8 lists them), several with spaces."
+        about |= {f"s-{name}": f"The setting {key}." for name, (key, _) in self.settings.items()}
         name = str(self.focused.id) if self.focused is not None else ""
-        self._hint.update(Text(about.get(name, ""), style=DIM))
+        more = "" if self.usual() is None or self.advanced else "  f2: all fields"
+        self._hint.update(Text.assemble((about.get(name, ""), DIM), (more, KEY)))
 
     # ---- values --------------------------------------------------------------------------------
 
@@ -184,8 +232,12 @@ class CommandForm(Dialog[CommandRequest | None]):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The words of the field ``set``."""
-        return tuple(split(self._overrides.value)) if self.command.configurable else ()
+        """The words of the field ``set``, and those that other fields are short for."""
+        if not self.command.configurable:
+            return ()
+        values = {self.settings[name][0]: _value(w) for name, w in self._settings.items()}
+        short = (f"{key}={value}" for key, value in values.items() if value)
+        return (*short, *split(self._overrides.value))
 
     @on(Input.Changed)
     @on(Select.Changed)
@@ -253,15 +305,75 @@ class BesideForm(CommandForm):
             self._scroll.styles.max_height = self.least
 
 
+_FILES = (
+    "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
+    "earnings", "positions", "output",
+)  # fmt: skip
+"""Parameters that name a file or a folder."""
+
+
+class PathSuggester(Suggester):
+    """The rest of a path as far as there is such a file or folder; the right arrow takes it."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first by name; hidden ones only where the dot was typed."""
+        folder, slash, begun = value.rpartition("/")
+        place = Path(folder + slash or ".").expanduser()
+        try:
+            names = sorted(os.listdir(place)) if value else []
+        except OSError:  # no such folder, or not ours to read: nothing to suggest
+            return None
+        fitting = (n for n in names if n.startswith(begun) and (begun or not n.startswith(".")))
+        name = next(fitting, None)
+        if name is None:
+            return None
+        return f"{folder}{slash}{name}{'/' * (place / name).is_dir()}"
+
+
+class YesNo(Checkbox):
+    """A box that says by shape and word whether it is on."""
+
+    def render(self) -> Content:
+        """``[x] yes`` or ``[ ] no``."""
+        return Content("[x] yes" if self.value else "[ ] no")
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """That of the longer word."""
+        return len("[x] yes")
+
+
 def _row(label: str, widget: Widget) -> Horizontal:
     return Horizontal(Label(label, classes="field", markup=False), widget, classes="row")
 
 
-def _select(name: str, choices: Iterable[str], chosen: str) -> Select[str]:
-    options = [(Text(fmt.clean(choice)), choice) for choice in choices]
+PRESET_WORDS = {
+    "cpu-small": "A small network on the core features: tens of minutes on two cores.",
+    "base": "The usual network on all features: hours on two cores, minutes on a GPU.",
+    "large": "Four times as wide: needs a GPU with 16 GiB or more.",
+    "demo": "The made-up market of the demo: minutes on two cores.",
+    "planted": "A made-up market whose answer only the graph can hear.",
+}
+"""A sentence on each preset."""
+
+
+def _select(
+    name: str,
+    choices: Iterable[str],
+    chosen: str,
+    words: Mapping[str, str] | None = None,
+    none: str = "(none)",
+) -> Select[str]:
+    told = {choice: (words or {}).get(choice, "") for choice in choices}
+    options = [
+        (Text.assemble(fmt.clean(choice), (f"  {about}" if about else "", DIM)), choice)
+        for choice, about in told.items()
+    ]
     known = any(chosen == choice for _, choice in options)
     return Select(
-        options, value=chosen if known else Select.NULL, id=name, prompt="(none)", compact=True
+        options, value=chosen if known else Select.NULL, id=name, prompt=none, compact=True
     )
 
 

@@ -33,6 +33,12 @@ class _KeyPanel(PlacePanel[KeyRow]):
     title = "key"
     empty = "No key fits the filter: esc clears it."
 
+    def drawing(self, width: int, height: int) -> Text:
+        """No key is no filter's doing before the settings have been read."""
+        if isinstance(self.screen, ConfigScreen) and self.screen.value is None:
+            return Text("The settings are not read yet.", styles.DIM)
+        return super().drawing(width, height)
+
     def picture(self, value: KeyRow, width: int, height: int) -> Text:
         """The setting in sentences and facts."""
         out = Lines(width, height)
@@ -106,7 +112,9 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def show(self, value: ConfigNews) -> None:
         rows = [row for row in value.rows if row.is_changed or not self.changed_only]
         self.table.set_rows(rows)
-        self.query_one(_KeyPanel).show_value(self.selected)
+        panel = self.query_one(_KeyPanel)
+        panel.show_value(self.selected)
+        panel.draw(force=True)
 
     def headline(self, width: int) -> Text:
         if self.value is None:
@@ -165,7 +173,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
         try:
             change = unset_key(self.cockpit.workspace, key)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.cockpit.refuse(error)
         else:
             self.tell(f"{change.key} = {change.after} (was {change.before})")
@@ -192,7 +200,7 @@ def _preset_text(presets: tuple[PresetRow, ...]) -> Text:
     text = Text("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
     for preset in presets:
         text.append(f"\n{preset.name}", styles.STRONG)
-        text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
+        text.append(f"  {fmt.counted(len(preset.changes), 'key')}\n", styles.DIM)
         for key, now, then in preset.changes:
             text.append(f"  {key:<42}")
             text.append(f"{fmt.clean(now)} -> ", styles.DIM)

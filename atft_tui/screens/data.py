@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -176,9 +176,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """A finding about a stock goes to the stock, one about a session to the session."""
         example: Hit = event.row
         if example.symbol == MARKET:
-            panel = self.query_one(CoveragePanel)
-            if panel.value is not None:
-                panel.show_value(panel.value.to(example.date))
+            self.query_one(CoveragePanel).to(example.date)
             self.to_tab("coverage")
             return
         self.stock_day = example.date
@@ -276,12 +274,12 @@ class DataScreen(CockpitScreen[DataReading]):
             self.drill(None)
 
     def action_open_day(self) -> None:
-        view = self.query_one(CoveragePanel).value
-        if view is not None and self.focused is self.query_one(CoveragePanel):
-            self.drill(("day", view.coverage.dates[view.cursor]))
+        panel = self.query_one(CoveragePanel)
+        if panel.value is not None and self.focused is panel:
+            self.drill(("day", panel.value.dates[panel.at]))
 
-    def action_move(self, what: Literal["day", "mark", "zoom"], by: float) -> None:
-        self.query_one(CoveragePanel).change(what, by)
+    def action_mark(self, step: int) -> None:
+        self.query_one(CoveragePanel).to_mark(step)
 
     def action_ingest(self) -> None:
         self.cockpit.ask("ingest", data_words.ingest_like(self.reading))

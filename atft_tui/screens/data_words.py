@@ -35,9 +35,9 @@ def headline(value: DataReading, width: int) -> Text:
     first, last = fmt.clean(days[0]), fmt.clean(days[-1])
     text.append(f"{first if wide else first[:7]}..{last}")
     if quality is not None and quality.snapshot == current.id:
-        text.append(f" {quality.symbols:,} stocks")
+        text.append(f" {fmt.counted(quality.symbols, 'stock')}")
     if wide:
-        text.append(f" {len(days):,} sessions")
+        text.append(f" {fmt.counted(len(days), 'session')}")
         text.append(f"  snapshot {fmt.clean(current.id)[:8]}", style=DIM)
     return text
 
@@ -82,7 +82,7 @@ def titles(value: DataReading) -> dict[str, str]:
         members = sum(row.member is True for row in value.stocks)
         universe = f", {members:,} in the universe" if members else ""
         old = current is not None and (quality is None or quality.snapshot != current.id)
-        stocks = f"{len(value.stocks):,} stocks{universe}{', of older data' * old}"
+        stocks = f"{fmt.counted(len(value.stocks), 'stock')}{universe}{', of older data' * old}"
     if value.features:
         measured = [row for row in value.features if row.rank_ic is not None]
         sure = sum(
@@ -95,13 +95,14 @@ def titles(value: DataReading) -> dict[str, str]:
     findings = "quality findings: c (check) looks for them"
     if quality is not None:
         errors = sum(finding.level == "error" for finding in quality.findings)
-        dropped = f"{quality.rows_in - quality.rows_out:,} rows dropped"
-        findings = f"findings: {len(quality.findings)} kinds ({errors} errors), {dropped}"
+        dropped = f"{fmt.counted(quality.rows_in - quality.rows_out, 'row')} dropped"
+        kinds = fmt.counted(len(quality.findings), "kind")
+        findings = f"findings: {kinds} ({fmt.counted(errors, 'error')}), {dropped}"
     return {
         "findings": findings,
         "stocks": stocks,
         "features": features,
-        "snapshots": f"{shown}{of} snapshots",
+        "snapshots": f"{shown}{of} {'snapshot' if (shown, of) == (1, '') else 'snapshots'}",
     }
 
 
@@ -253,7 +254,13 @@ def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
         return Text()
     off = f"  off: {fmt.clean(row.off)}" if row.off else ""
     scope = "ranked within the day" if row.scope == "stock" else "one value a day"
-    more = [row.unit, f"back {row.lookback} sessions", scope, row.published, f"family {row.family}"]
+    more = [
+        row.unit,
+        f"back {fmt.counted(row.lookback, 'session')}",
+        scope,
+        row.published,
+        f"family {row.family}",
+    ]
     told = f"\n{fmt.clean(', '.join(more))}\n{_source_line(source)}"
     return Text.assemble((fmt.clean(row.formula), STRONG), (off, WARN), (told, DIM))
 

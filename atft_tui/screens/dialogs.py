@@ -1,6 +1,5 @@
 """Small windows over a screen: a question, a text, one of several rows, another workspace, the jobs."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from textual.widgets.option_list import Option
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import Job, JobBook
-from atft_tui.styles import BAD, DIM, STRONG, status
+from atft_tui.styles import BAD, DIM, STRONG, status_text
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.table import BrowseTable, Field
 from engine.commands import COMMANDS
@@ -30,7 +29,7 @@ _REREAD_S = 1.0
 _SHOWN = 50
 _TAIL = 200
 _JOB_COLUMNS: tuple[TableColumn[Job], ...] = (
-    TableColumn("state", lambda job: Text(job.status, style=status(job.status).style), 8),
+    TableColumn("state", lambda job: status_text(job.status), 10),
     TableColumn("started UTC", lambda job: fmt.clock(job.started), 11),
     TableColumn("command", lambda job: job.line),
 )
@@ -273,7 +272,7 @@ class JobsDialog(Dialog[None]):
         else:
             told = Text("\n".join(self.book.tail(job.id, _TAIL)), style=DIM)
             if job.answer:
-                told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style=STRONG)
+                told.append("\n" + "\n".join(job.told), style=STRONG)
         self.query_one("#told", Static).update(told)
 
     def action_stop(self) -> None:

@@ -1,7 +1,7 @@
 """The forms of `train` and `ingest`: what would happen is seen beside the settings before anything starts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from atft_tui.readings.config import ChangedSetting, changes
 from atft_tui.screens.command_form import BesideForm
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from atft_tui.widgets.data_panels import reading_lines, verdict_words
+from atft_tui.widgets.lines import broken
 from engine.errors import EngineError
 from engine.records import record
 from engine.records.plans import PreflightResult, PreflightRow
@@ -37,9 +38,15 @@ class TrainForm(BesideForm):
         Binding("f5", "look", "preflight again", priority=True),
     ]
 
+    settings: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+        "device": ("training.device", ("auto", "cpu", "cuda")),
+        "mode": ("training.mode", ("safe", "optimized")),
+        "seed": ("training.seed", ()),
+    }
     found: tuple[PreflightRow, ...] | None = None
     """Rows of the preflight of these settings; None while it runs."""
-    _warned = False
+    _asked = False
+    """Whether a person asked to start before the preflight was done."""
 
     def __init__(
         self, command: str, workspace: Path, given: Mapping[str, str] | None = None
@@ -48,6 +55,9 @@ class TrainForm(BesideForm):
         # Held, not looked up: the answer of the preflight may come when the form is gone.
         self._checks, self._changes = Static(id="preflight"), Static(id="changes")
 
+    def usual(self) -> Sequence[str]:
+        return ("preset", "device", "mode", "seed", "set")
+
     def beside(self) -> Widget:
         """The preflight over what the settings change."""
         return VerticalScroll(self._checks, self._changes, id="train-checks", can_focus=True)
@@ -55,15 +65,15 @@ class TrainForm(BesideForm):
     def on_mount(self) -> None:
         self.action_look()
 
-    @on(Input.Changed, "#overrides")
-    @on(Select.Changed, "#preset")
+    @on(Input.Changed, "#overrides, #s-seed")
+    @on(Select.Changed, "#preset, #s-device, #s-mode")
     def action_look(self) -> None:
         """Look at the settings again: what they change, and the preflight."""
         self._look()
 
     @work(exclusive=True, group="preflight", exit_on_error=True)
     async def _look(self) -> None:
-        self.found, self._warned = None, False
+        self.found, self._asked = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
         self._checks.update(Text("preflight: looking …", style=DIM))
         await asyncio.sleep(_QUIET_S)
@@ -80,24 +90,30 @@ class TrainForm(BesideForm):
         # A process of its own, which ends with this form.
         answer = await answer_of(self.workspace, words)
         self.found = record.convert(answer, PreflightResult, "preflight").told()
-        self._checks.update(checks_text(self.found))
+        self._checks.update(checks_text(self.found, self._checks.size.width or 80))
+        if self._asked and self.is_current:
+            self.action_start()  # which says what is red
 
     def problem(self) -> str:
-        """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
+        """Also what the preflight refuses. While it looks, asking once waits, asking twice does not."""
         own = super().problem()
         if own or self.values().get("resume"):
             return own
         if self.found is None:
-            if self._warned:
+            if self._asked:
                 return ""
-            self._warned = True
-            return "the preflight is still looking; once more starts without it"
+            self._asked = True
+            return "it starts when the preflight has found nothing red; press again not to wait"
         red = [check for check in self.found if check.verdict == "stop"]
         return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
 
 
-def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
-    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one."""
+_NAMES = 18
+"""Columns of mark, verdict and name."""
+
+
+def checks_text(rows: tuple[PreflightRow, ...], width: int = 80) -> Text:
+    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one, each in its column."""
     red = sum(row.verdict == "stop" for row in rows)
     verdict = f"a run could not start: {red} red\n" if red else "a run can start\n"
     text = Text.assemble(("Preflight  ", STRONG), (verdict, BAD if red else GOOD))
@@ -105,9 +121,10 @@ def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
         found = status(row.verdict)
         text.append(f"{found.mark} {row.verdict:<5}", style=found.style)
         text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
-        text.append(f"{fmt.clean(row.value)}\n")
-        if row.hint:
-            text.append(f"{'':18}{fmt.clean(row.hint)}\n", style=DIM)
+        room, below = max(20, width - _NAMES), f"\n{'':{_NAMES}}"
+        text.append(below.join(broken(row.value, room)) + "\n")
+        for words in broken(row.hint, room):
+            text.append(f"{'':{_NAMES}}{words}\n", style=DIM)
     return text.append("\n")
 
 
@@ -115,7 +132,7 @@ def _changes_text(found: tuple[ChangedSetting, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
     text = Text.assemble(("Settings that are not at their default\n", STRONG))
     if not found:
-        text.append("none: preset, files and --set change nothing\n", style=DIM)
+        text.append("none: every setting is at its default\n", style=DIM)
     for change in found:
         text.append(f"{fmt.clean(change.key):<{_KEY_WIDTH}} ", style=STRONG)
         text.append(f"{fmt.clean(change.default):>{_DEFAULT_WIDTH}} ", style=DIM)
@@ -128,6 +145,15 @@ _FIRST = (
     "How the files would be read is shown here before anything is stored: which columns are taken, the date "
     "order, the price scale, the first row, and what speaks for it.\n\nenter shows it; enter again stores."
 )
+
+
+_OF_SOURCE = {
+    "files": ("prices", "actions", "securities", "index", "append", "columns", "date_format"),
+    "synthetic": ("until",),
+    "jquants": ("append",),
+    "yahoo": ("append",),
+}
+"""Fields that a source takes first of all; f2 shows the rest."""
 
 
 class IngestForm(BesideForm):
@@ -150,6 +176,17 @@ class IngestForm(BesideForm):
     def beside(self) -> Widget:
         """How the files would be read."""
         return self._box
+
+    def usual(self) -> Sequence[str]:
+        """Those that the source takes."""
+        source = self.fields.get("source")
+        chosen = source.value if isinstance(source, Select) else self.given.get("source", "files")
+        return ("source", *_OF_SOURCE.get(str(chosen), ()))
+
+    @on(Select.Changed, "#p-source")
+    def change_source(self) -> None:
+        """Another source takes other fields."""
+        self.show_fields()
 
     def on_mount(self) -> None:
         self.draw_button()

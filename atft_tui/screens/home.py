@@ -19,11 +19,10 @@ from atft_tui.readings.home import (
     HomeNews,
     MachineNews,
     MachineReader,
-    parts,
     read_home,
-    upcoming,
 )
 from atft_tui.readings.runs import figure_words, sharpe_words
+from atft_tui.readings.steps import parts, upcoming
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.column import TableColumn
@@ -108,6 +107,7 @@ class HomeScreen(CockpitScreen[_Now]):
     def show(self, value: _Now) -> None:
         """Hand the value to the panels."""
         news = value.news
+        self.cockpit.foresee(news)
         for panel in self.query(HomePanel):
             panel.show_value(value.machine if panel.id == "home-machine" else news)
         self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
@@ -158,15 +158,11 @@ class HomeScreen(CockpitScreen[_Now]):
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
-        step = next(step for step in found if step.name == event.option.id)
-        if step.place:
-            self.cockpit.go(step.place)
-        else:
-            self.cockpit.ask(step.command, step.given)
+        self.cockpit.take(next(step for step in found if step.name == event.option.id))
 
     def action_report(self) -> None:
-        runs = self.value.news.runs if self.value else ()
-        self.cockpit.ask("report", {"run": runs[0].id} if runs else {})
+        main = self.value.news.main if self.value else None
+        self.cockpit.ask("report", {"run": main.id} if main else {})
 
     def action_schedule(self) -> None:
         self.cockpit.ask("schedule", {"action": "run"})

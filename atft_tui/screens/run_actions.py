@@ -82,7 +82,7 @@ class RunActions(CockpitScreen[RunsValue]):
             store = RunStore(workspace / "runs")
             runs = await asyncio.to_thread(lambda: [store.open(run_id) for run_id in chosen])
             plan = await asyncio.to_thread(deletion.plan, workspace, runs)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.cockpit.refuse(error)
             return
         question = f"Delete for good?\n\n{plan.question}\n\nTheir trials stay counted."

@@ -170,12 +170,17 @@ class RunsScreen(RunActions):
         parts = [
             part for letter, style, run in names for part in ((f"{letter} ", style), f"{run}  ")
         ]
-        told = f"{len(diff.rows)} keys differ, {diff.same} are the same"
+        told = f"different: {fmt.counted(len(diff.rows), 'key')}, the same: {diff.same}"
         words.update(line(" ", *parts, (told, styles.DIM)))
 
     @on(BrowseTable.Highlighted, "#runs-diff-table")
     def _show_difference(self) -> None:
-        self.query_one(DifferencePanel).show_value(self.table("#runs-diff-table").current)
+        table = self.table("#runs-diff-table")
+        first = [table.current] if table.current else []
+        rows = (*first, *(row for row in table.rows if row is not table.current))
+        self.query_one(DifferencePanel).show_value(rows or None)
+        # The keys have the lines they need, up to half of the place; the rest is for their values.
+        table.styles.height = min(len(table.rows) + 2, max(4, self.size.height // 2 - 4))
 
     def _show_studies(self, value: RunsValue) -> None:
         self.table("#runs-studies").set_rows(value.studies)
@@ -224,7 +229,9 @@ class RunsScreen(RunActions):
         found = self.value.list if self.value else RunList((), 0)
         runs = found.runs
         running = sum(run.status == "running" for run in runs)
-        text = line((" Runs ", styles.STRONG), f" {len(runs):,} runs, {running} running")
+        text = line(
+            (" Runs ", styles.STRONG), f" {fmt.counted(len(runs), 'run')}, {running} at work"
+        )
         if found.pending:
             text.append(f", {found.pending:,} still to be read", style=styles.DIM)
         if self.quick.kind:

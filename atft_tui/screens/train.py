@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,7 +12,16 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui.keys import following
-from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
+from atft_tui.readings.feed import (
+    TRAININGS,
+    RunFeed,
+    RunNews,
+    named_run,
+    run_at_work,
+    run_that_matters,
+)
+from atft_tui.readings.files import attempted
+from atft_tui.readings.seals import read_champion
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.run_columns import SEARCH_COLUMNS, Tried, tried
 from atft_tui.styles import STRONG
@@ -29,7 +39,7 @@ _TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
 _SEARCHES = ("tune", "compare")
 """Commands whose runs are made of other runs."""
-_SHOWN = ("train", "walkforward", "demo", *_SEARCHES)
+_SHOWN = (*TRAININGS, *_SEARCHES)
 """Commands whose newest run is shown if none was chosen."""
 _UNTRIED = (
     "No trial or variant has ended yet. Each is a run of its own: 4 lists them, enter opens one."
@@ -92,15 +102,33 @@ class TrainScreen(CockpitScreen[RunNews]):
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
-        run = chosen_or_newest(
-            self.cockpit.workspace, self.cockpit.chosen_run, lambda run: run.command in _SHOWN
-        )
+        run = self._run_to_show(self.cockpit.workspace)
         if run is None:
             self.feed = None
             return RunNews()
         if self.feed is None or self.feed.run != run:
             self.feed = RunFeed(run)
         return self.feed.news()
+
+    def _run_to_show(self, workspace: Path) -> Run | None:
+        """The chosen run, else the one at work, else the one shown already, the champion's, the newest."""
+
+        def fits(run: Run) -> bool:
+            return run.command in _SHOWN
+
+        def there(run_id: str | None) -> Run | None:
+            return named_run(workspace, run_id) if run_id else None
+
+        champion = attempted(lambda: read_champion(workspace)).value
+        made = champion.history.promotion if champion else None
+        seen = self.feed.run.id if self.feed else None
+        return (
+            there(self.cockpit.chosen_run)
+            or run_at_work(workspace, fits)
+            or there(seen)
+            or there(made.run if made else None)
+            or run_that_matters(workspace, fits)
+        )
 
     def show(self, value: RunNews) -> None:
         """While a backlog is read the picture grows, one redraw a tick; the reading goes on at once."""
@@ -129,6 +157,8 @@ class TrainScreen(CockpitScreen[RunNews]):
             done = "information" if answer.done else "error"
             title = answer.action if answer.done else f"{answer.action} refused"
             self.notify(answer.detail, title=title, severity=done, markup=False)  # type: ignore[arg-type]
+        if before.status != value.status and value.status == "done":
+            self.cockpit.look_ahead()
         if before.status != value.status and "paused" in (before.status, value.status):
             self.notify(f"{value.run_id}: {value.status}", markup=False)
 
@@ -249,7 +279,7 @@ class TrainScreen(CockpitScreen[RunNews]):
             if self.run_value is None:
                 raise UsageError("no run here", hint="n starts one")
             ask(self.run_value)
-        except EngineError as error:
+        except (EngineError, OSError) as error:
             self.cockpit.refuse(error)
             return
         self.reread()

@@ -18,7 +18,9 @@ from atft_tui.styles import DIM, HERE, KEY, PLAIN, STRONG
 
 _SHORT_BELOW = 76
 """Columns that all titles need."""
-_PALETTE = "^p every command"
+_PALETTE, _SHORT_PALETTE = "^p every command", "^p all"
+_ROOMY = 100
+"""Columns from which the palette has its long name."""
 
 
 class _Bar(Static):
@@ -90,8 +92,11 @@ class KeyBar(_Bar):
             self.draw()
 
     def draw(self) -> None:
-        """Write as many keys as there is room for."""
-        text, self.spans = key_line(self.keys, self.size.width)
+        """Write as many keys as there is room for; the step that comes next has its name."""
+        coming = getattr(self.app, "coming", None)
+        words = {"next_step": f"next: {coming.name}"} if coming else {}
+        keys = (replace(k, description=words.get(k.action, k.description)) for k in self.keys)
+        text, self.spans = key_line(tuple(keys), self.size.width)
         self.update(text, layout=False)
 
 
@@ -100,20 +105,31 @@ def _told(*keys: Binding) -> tuple[Binding, ...]:
 
 
 def key_line(keys: tuple[Binding, ...], width: int) -> tuple[Text, list[tuple[int, int, str]]]:
-    """The line with as many keys as there is room for, the palette at the right end; where each stands."""
+    """The line of keys and where each stands: the keys of the place as far as there is room, the last of
+    them first to go, then those of every place, and the palette at the right end.
+    """
     text = Text(no_wrap=True, end="")
     spans: list[tuple[int, int, str]] = []
-    room = width - len(_PALETTE) - 2
-    for key in keys:
-        start, name = text.cell_len, written(key)
-        if start + len(name) + len(key.description) + 3 > room:
-            break
-        text.append(f" {name} ", KEY)
+    palette = _PALETTE if width >= _ROOMY else _SHORT_PALETTE
+    everywhere = {key.action for key in EVERYWHERE}
+    own = [key for key in keys if key.action not in everywhere]
+    always = [key for key in keys if key.action in everywhere]
+    while own and sum(map(_room, own + always)) + len(palette) + 2 > width:
+        own.pop()
+    while always and sum(map(_room, always)) + len(palette) + 2 > width:
+        always.pop(0)
+    for key in own + always:
+        start = text.cell_len
+        text.append(f" {written(key)} ", KEY)
         text.append(f"{key.description} ")
         spans.append((start, text.cell_len, key.action))
-    if width >= len(_PALETTE) + 2:
-        text.append(" " * (width - text.cell_len - len(_PALETTE) - 1))
+    if width >= len(palette) + 2:
+        text.append(" " * (width - text.cell_len - len(palette) - 1))
         spans.append((text.cell_len, width, "command_palette"))
-        text.append("^p", KEY)
-        text.append(" every command", DIM)
+        text.append(palette[:2], KEY)
+        text.append(palette[2:], DIM)
     return text, spans
+
+
+def _room(key: Binding) -> int:
+    return len(written(key)) + len(key.description) + 3

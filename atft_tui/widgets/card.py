@@ -13,9 +13,10 @@ from atft_tui.jobs import RUNNING, Job, outcome
 from atft_tui.readings.desk import Shadow
 from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN, noted
+from atft_tui.widgets.curve_picture import picture
+from atft_tui.widgets.curves import Chart, Curve
 from atft_tui.widgets.lines import beside, line, page, row, start, wrapped
 from atft_tui.widgets.panel import PartPanel, PlacePanel
-from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.why_panel import move_text
 from engine.records.card import Card, Light
 from engine.records.difference import RankChange, SignalDifference
@@ -66,7 +67,7 @@ def verdict_text(shown: ShownCard) -> Text:
 
 def _light_text(light: Light) -> Text:
     mark, style = MARKS[light.verdict]
-    return Text(f"{mark} {light.verdict:<5}", style=style)
+    return Text(f"{mark} {'ok' if light.verdict == 'TRADE' else light.verdict:<5}", style=style)
 
 
 def _told(light: Light) -> str:
@@ -105,9 +106,29 @@ class CardPanel(PlacePanel[ShownCard]):
     def picture(self, value: ShownCard, width: int, height: int) -> Text:
         if value.card is None:
             return page(_broken(value, width), width, height)
-        lines = [_light(light, width) for light in value.card.lights]
+        lines: list[Text] = []
+        for light in value.card.troubles:  # first, with the way out; the others are read by few
+            lines.append(_light(light, width))
+            if way := WAYS.get(light.name):
+                lines += wrapped(f"to change it: {way}", width, WARN)
+        fine = (light for light in value.card.lights if light not in value.card.troubles)
+        lines += [_light(light, width) for light in fine]
         foot = _seal(value, width)[: max(0, height - len(lines))]
         return page(lines + foot, width, height)
+
+
+WAYS = {
+    "refused": "less cash (n), or more constraints.max_adv_share or signals.max_refused_share (8)",
+    "turnover": "a strategy that trades less, or more signals.max_turnover (8)",
+    "cost": "a strategy that trades less, or more signals.max_cost_bps (8)",
+    "net": "more cash (n), or more signals.max_net (8)",
+    "model_age": "> train again on today's data, or 4 and promote a newer run",
+    "audit": "2, then a audits today's data",
+    "data": "2, then i fetches what is missing",
+    "fresh": "2, then i fetches the sessions that are missing",
+    "quality": "2, then c tells what is wrong with the data",
+}
+"""What to change where a light is not green."""
 
 
 def _light(light: Light, width: int) -> Text:
@@ -209,7 +230,7 @@ def _answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
         return wrapped(error.message, width, BAD)
     figures = (
         f"{found.moved} of {found.stocks} ranks moved, {found.n_rows} cells of bars differ, "
-        f"{len(found.entered)} stocks entered, {len(found.left)} left"
+        f"{fmt.counted(len(found.entered), 'stock')} entered, {len(found.left)} left"
     )
     lines = wrapped(f"differ in: {', '.join(found.changed) or 'nothing'}", width)
     lines += [Text(figures, style=DIM), Text(), *_ranks(found.ranks, width)]
@@ -278,13 +299,14 @@ def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
     points = told.running.get("open", ())
     if len(points) < 2 or width < _NARROWEST_CHART:
         return []
-    chart = gap_chart(
-        [_BPS * point.gap for point in points],
-        [_BPS * point.se for point in points],
-        width=width,
-        height=min(height, _HIGHEST_CHART) - 1,
+    gaps = [_BPS * point.gap for point in points]
+    errors = [SURE * _BPS * point.se for point in points]
+    noise = [not abs(gap) > error for gap, error in zip(gaps, errors, strict=True)]
+    curve = Curve(
+        name="mean gap at the open", x=range(len(gaps)), y=gaps, errors=errors, quiet=noise
     )
-    return [Text("mean gap at the open", style=DIM), *chart.split("\n")]
+    chart = Chart(curves=[curve], x_name="session", zero=True, y_words=lambda v: f"{v:+.1f}")
+    return list(picture(chart, width, min(height, _HIGHEST_CHART)).split("\n"))
 
 
 def _gap(entry: Entry, total: ShadowTotal) -> Text:

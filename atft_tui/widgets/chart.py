@@ -7,32 +7,20 @@ does not draw its lines again.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from rich.text import Text
 
-from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAR, DIM, PLAIN
-from atft_tui.widgets.canvas import Canvas, CellScale, spread, ticks
+from atft_tui.widgets.canvas import Canvas, CellScale
 
 LETTERS = "ABCDEF"
 LETTER_STYLES = tuple(style + styles.STRONG for style in styles.CURVES)
 """Styles of the letters, in their order."""
-PRICE_AXIS, _AXIS = 9, 8
-"""Columns of the labels on the left."""
-_MIN_WIDTH, _MIN_HEIGHT = 20, 4
-"""Cells that a picture of curves needs."""
-_HUGE = 1e100
-"""A value beyond it is not drawn: the span of two such would not be a number."""
-_FEW = 8
-"""Letters on a curve of many points."""
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of a braille cell from top to bottom, left and right (Unicode 15, block 2800)."""
 _COLOURS = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
@@ -141,154 +129,3 @@ def _drawn(
             cells += [(column + i, row, c, number) for i, c in enumerate(text) if c != " "]
             column += len(text)
     return tuple(cells)
-
-
-# ---- several curves, told apart by letters -------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A point of a curve, which has its letter on it."""
-
-    x: float
-    y: float
-    noise: bool = False
-    """Inside its null band: a small letter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A curve with its name."""
-
-    name: str
-    points: tuple[CurvePoint, ...]
-
-    def drawable(self) -> Iterator[CurvePoint]:
-        """The points that are finite numbers and not too large to be drawn."""
-        for point in self.points:
-            if all(math.isfinite(v) and abs(v) < _HUGE for v in (point.x, point.y)):
-                yield point
-
-
-def curves(
-    given: Sequence[Curve], *, width: int, height: int, zero: bool = True, digits: int = 3
-) -> Text:
-    """Draw curve n with letter n on its points. Where two letters fall on one place there is a ``+``.
-
-    Points that are no finite numbers are left out; with none at all the text is empty. ``zero``: the
-    line of 0 is in the picture, unless all values lie on one side further from 0 than from each other.
-    """
-    kept = [sorted(curve.drawable(), key=lambda p: p.x) for curve in given[: len(LETTERS)]]
-    if width < _MIN_WIDTH or height < _MIN_HEIGHT or not any(kept):
-        return Text()
-    canvas = Canvas(width - _AXIS, height - 1)
-    xs = [p.x for points in kept for p in points]
-    ys = [p.y for points in kept for p in points]
-    if zero and min(abs(min(ys)), abs(max(ys))) <= max(ys) - min(ys):
-        ys.append(0.0)
-    x = CellScale(low=min(xs), high=max(xs), columns=canvas.columns)
-    y = CellScale(low=min(ys), high=max(ys), columns=canvas.rows)
-    labels = {0: _label(y.high, digits), canvas.rows - 1: _label(y.low, digits)}
-    traces = [
-        Trace([p.x for p in points], [p.y for p in points], style, mark)
-        for points, style, mark in zip(kept, styles.CURVES, GLYPHS.lines, strict=False)
-    ]
-    plot(canvas, traces, x, y)
-    if y.low <= 0.0 <= y.high:
-        canvas.rule(y.row(0.0), GLYPHS.empty, DIM)
-        labels[y.row(0.0)] = _label(0.0, digits)
-    _put_letters(canvas, kept, x, y)
-    ends = (f"{x.low:g}"[:10], f"{x.high:g}"[:10])
-    return canvas.framed(labels, _AXIS, below=spread(ends, canvas.columns))
-
-
-def legend(given: Sequence[Curve], width: int) -> Text:
-    """``A name`` of each curve, as many to a line as fit."""
-    text, used = Text(no_wrap=True), 0
-    room = max(8, min(40, max((cell_len(fmt.clean(c.name)) for c in given), default=0) + 5))
-    known = zip(LETTERS, LETTER_STYLES, GLYPHS.lines, given, strict=False)
-    for letter, style, mark, curve in known:
-        if used and used + room > width:
-            text.append("\n")
-            used = 0
-        head = f"{letter} " if GLYPHS.braille else f"{letter}{mark} "
-        text.append(head, style=style)
-        text.append(set_cell_size(fmt.clean(curve.name), min(room, width) - len(head)))
-        used += room
-    return text
-
-
-def _put_letters(
-    canvas: Canvas, kept: Sequence[Sequence[CurvePoint]], x: CellScale, y: CellScale
-) -> None:
-    """All points have their letter while there is room, else a few, each curve at its own."""
-    taken: dict[tuple[int, int], int] = {}
-    for number, points in enumerate(kept):
-        stride = 1 if 2 * len(points) <= canvas.columns else math.ceil(len(points) / _FEW)
-        for i, point in enumerate(points):
-            if (i + number) % stride and i != len(points) - 1:
-                continue
-            place = (x.column(point.x), y.row(point.y))
-            letter = LETTERS[number].lower() if point.noise else LETTERS[number]
-            style = DIM if point.noise else LETTER_STYLES[number]
-            if taken.setdefault(place, number) != number:
-                letter, style = "+", styles.STRONG
-            canvas.put(*place, letter, style)
-
-
-def _label(value: float, digits: int) -> str:
-    written = f"{value:+.{digits}f}"
-    return written if len(written) < _AXIS else f"{value:.0e}"
-
-
-# ---- long series -------------------------------------------------------------------------------
-
-
-def line_chart(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, width: int, height: int
-) -> Text:
-    """Draw named lines over a common x of whole steps, their names above; text without any is empty.
-
-    All values of x are finite and in order.
-    """
-    if not series or width < 12 or height < 4:
-        return Text()
-    canvas = Canvas(width - _AXIS, height - 2)
-    xs = [value for x, _ in series.values() for value in x]
-    ys = [v for _, found in series.values() for v in found if math.isfinite(v)] or [0.0]
-    x = CellScale(low=min(xs), high=max(xs), columns=canvas.columns)
-    y = CellScale(low=min(ys), high=max(ys), columns=canvas.rows)
-    looks = list(zip(series.items(), (PLAIN, *styles.CURVES), GLYPHS.lines, strict=False))
-    traces = [Trace(*points, style, mark) for (_, points), style, mark in looks]
-    names = Text.assemble(*((f"{GLYPHS.empty} {name}  ", style) for (name, _), style, _ in looks),
-                          no_wrap=True, end="")  # fmt: skip
-    names.truncate(width)
-    plot(canvas, traces, x, y)
-    labels = {y.row(tick): f"{tick:g}" for tick in ticks(y.low, y.high, 3)}
-    steps = sorted({round(x.low + (x.high - x.low) * i / 3) for i in range(4)})
-    axis = spread([f"{step:,}" for step in steps], canvas.columns)
-    return names.append("\n").append_text(canvas.framed(labels, _AXIS, below=axis))
-
-
-def price_chart(
-    values: Sequence[float], *, width: int, height: int, marks: Mapping[int, tuple[str, Style]]
-) -> Text:
-    """Draw ``height`` lines: a price by session, and under it the ``marks`` (position -> sign and style).
-
-    No fall between two columns is lost; NaN and infinity are gaps. Text without any value is empty.
-    """
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return Text(no_wrap=True, overflow="crop")
-    canvas = Canvas(width - PRICE_AXIS, height - 1)
-    low, high, n = min(known), max(known), len(values)
-    x = CellScale(low=0.0, high=float(n), columns=canvas.columns)
-    y = CellScale(low=low, high=high, columns=canvas.rows)
-    plot(canvas, [Trace(range(n), values, BAR, GLYPHS.point, fine=True)], x, y)
-    labels = {canvas.rows - 1: f"{low:,.6g}", 0: f"{high:,.6g}"}
-    signs = Canvas(canvas.columns, 1)
-    for position, (sign, style) in marks.items():
-        if 0 <= position < n:
-            signs.put(position * canvas.columns // n, 0, sign, style)
-    text = canvas.framed(labels, PRICE_AXIS).append("\n")
-    return text.append_text(signs.framed({}, PRICE_AXIS))

@@ -14,7 +14,9 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import StockBars, StockRow
 from atft_tui.styles import BAD, BAR, DIM, GOOD, HERE, PLAIN, STRONG, WARN, status
-from atft_tui.widgets.chart import PRICE_AXIS, price_chart
+from atft_tui.widgets.chart_panel import ChartPanel
+from atft_tui.widgets.curve_picture import picture
+from atft_tui.widgets.curves import Chart, Curve
 from atft_tui.widgets.lines import beside, cell, cut, line, page, start, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import strip
@@ -31,13 +33,13 @@ _STATISTICS = {
     "nodes": ("nodes", "count"),
     "edges": ("edges", "count"),
     "mean_degree": ("edges a node", "number"),
-    "max_in_degree": ("most heard by one", "count"),
+    "max_in_degree": ("most sources", "count"),
     "max_out_degree": ("largest hub", "count"),
     "mean_abs_rho": ("mean |rho|", "number"),
     "same_sector_share": ("same sector", "share"),
     "turnover": ("new edges", "share"),
-    "isolated_share": ("hear nobody", "share"),
-    "unheard_share": ("heard by nobody", "share"),
+    "isolated_share": ("without a source", "share"),
+    "unheard_share": ("source of none", "share"),
 }
 """Words for a statistic and how it is written; one that is not here is left out."""
 _LABEL_WIDTH, _VALUE_WIDTH = 18, 8
@@ -108,15 +110,30 @@ class StockView:
     trouble: str = ""
 
 
-class StockPanel(PlacePanel[StockView]):
+class StockPanel(ChartPanel[StockView]):
     title: ClassVar[str] = "selected stock"
     empty: ClassVar[str] = "Choose a code in the list of stocks: its price and findings come here."
 
     def picture(self, value: StockView, width: int, height: int) -> Text:
         head = _head(value)
         notes = _notes(value)[: max(0, height - len(head) - 4)]
-        chart = _chart(value, width, height - len(head) - len(notes))
-        return cut([*head, *chart, *notes], width, height)
+        drawn = _without_chart(value) or picture(
+            self.chart(value), width, height - len(head) - len(notes), self.view
+        )
+        return cut([*head, *drawn.split("\n", allow_blank=True), *notes], width, height)
+
+    def chart(self, value: StockView) -> Chart:
+        """The price by session, and under it what happened and what was found."""
+        bars = value.bars
+        if bars is None:
+            return Chart(curves=())
+        kind = "adjusted close" if bars.cleaned else "close as it came"
+        return Chart(
+            curves=[Curve(name=kind, x=range(len(bars.close)), y=bars.close)],
+            signs=_signs(value, bars),
+            x_words=lambda n: bars.dates[round(n)],
+            y_words=lambda v: f"{v:,.6g}",
+        )
 
 
 def _head(view: StockView) -> list[Text]:
@@ -137,16 +154,21 @@ def _head(view: StockView) -> list[Text]:
     return [who, when]
 
 
-def _chart(view: StockView, width: int, height: int) -> list[Text]:
+def _without_chart(view: StockView) -> Text:
+    """Why there is no price to see; empty where there is one."""
     if view.trouble:
-        return [Text(fmt.clean(view.trouble), style=BAD)]
+        return Text(fmt.clean(view.trouble), style=BAD)
     if view.bars is None:
-        return [Text("reading ...", style=DIM)]
-    bars = view.bars
-    if not bars.dates or height < 4:
-        return [Text("no price to draw" if not bars.dates else "", style=DIM)]
-    happened = {at: _EVENTS.get(name, ("s", STRONG)) for at, name in bars.events}
-    marks: dict[int, tuple[str, Style]] = {}
+        return Text("reading ...", style=DIM)
+    return Text("" if view.bars.dates else "no price to draw", style=DIM)
+
+
+def _signs(view: StockView, bars: StockBars) -> dict[float, tuple[str, Style]]:
+    """Position -> sign and style: the worst finding of a session over what happened on it."""
+    happened: dict[float, tuple[str, Style]] = {
+        at: _EVENTS.get(name, ("s", STRONG)) for at, name in bars.events
+    }
+    marks: dict[float, tuple[str, Style]] = {}
     for level in ("info", "warning", "error"):
         for example in view.examples:
             if example.level == level:
@@ -156,22 +178,12 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
     if view.day:
         at = bisect_left(bars.dates, view.day)
         marks[at] = (marks.get(at, ("^", ""))[0], HERE)
-    chart = price_chart(bars.close, width=width, height=height - 1, marks=marks)
-    return [*chart.split("\n", allow_blank=True), _axis(bars, width)]
+    return marks
 
 
 def _sign(example: Hit) -> tuple[str, Style]:
     """Sign and style: those of what happened to the shares where the finding says just that."""
     return _EVENTS.get(example.rule) or _SIGNS.get(example.level, (".", PLAIN))
-
-
-def _axis(bars: StockBars, width: int) -> Text:
-    kind = "adjusted close" if bars.cleaned else "close as it came"
-    room = width - PRICE_AXIS - len(bars.dates[0]) - len(bars.dates[-1])
-    axis = Text(" " * PRICE_AXIS + bars.dates[0], style=DIM, no_wrap=True)
-    axis.append(kind.center(room) if room > len(kind) + 1 else " " * max(1, room))
-    axis.append(bars.dates[-1])
-    return axis
 
 
 def _notes(view: StockView) -> list[Text]:

@@ -40,7 +40,7 @@ def criteria_line(state: RunState, width: int) -> Text:
     if width < LINE_WIDTH:
         return text.append(" met")
     for criterion in judged:
-        word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
+        word = {"met": "yes", "not met": "no", "not shown": "open"}[criterion.verdict]
         text.append(f" {_SHORT[criterion.name]} ", style=DIM)
         text.append(word, style=_VERDICT_STYLES[criterion.verdict])
     return text
@@ -64,7 +64,7 @@ class DoctorPanel(StatePanel):
 def _findings(found: Sequence[Diagnosed]) -> list[Text]:
     """The newest finding: what, what was done, the words, the remedy and the patch to try."""
     last = found[-1]
-    count = f"doctor: {len(found)} finding{'s' * (len(found) > 1)}, last "
+    count = f"doctor: {fmt.counted(len(found), 'finding')}, last "
     what = f"{fmt.clean(last.code)} ({last.action})", _SEVERITY_STYLES[last.severity]
     return [
         Text.assemble((count, DIM), what, f" at step {last.step}"),

@@ -14,6 +14,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import HomeNews, MachineNews
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.card import WAYS
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import PlacePanel
@@ -56,7 +57,9 @@ def _today(out: Lines, news: HomeNews) -> None:
     out.space()
     for light in card.troubles:
         seen = status(light.verdict)
-        out.wrap(Text(f"{seen.mark} {fmt.clean(light.name)}  ", seen.style), light.reason)
+        way = WAYS.get(light.name, "")
+        told = f"{light.reason}. To change it: {way}" if way else light.reason
+        out.wrap(Text(f"{seen.mark} {fmt.clean(light.name)}  ", seen.style), told)
     green = len(card.lights) - len(card.troubles)
     rest = f"{'' if card.troubles else 'all '}{green} of {len(card.lights)} lights green"
     out.say((f"{status('TRADE').mark} ", styles.GOOD), rest)
@@ -69,8 +72,8 @@ def _no_card(out: Lines, news: HomeNews) -> None:
     out.space()
     first = news.champion is None
     if first:
-        key = ("4", styles.KEY)
-        out.say("A signal needs a champion: choose a run with ", key, " and promote it,")
+        key = (">", styles.KEY)
+        out.say("A signal needs a champion: ", key, " leads there step by step,")
     out.say("then " * first, ("s", styles.KEY), " seals what to trade after the newest session.")
 
 
@@ -92,7 +95,7 @@ def _champion(out: Lines, news: HomeNews) -> None:
     if news.champion is None:
         out.say(("No champion yet.", styles.STRONG))
         out.space()
-        out.prose("Its networks make the signals. Promote one of the runs:", ("4", styles.KEY))
+        out.prose("Its networks make the signals.", (">", styles.KEY), "leads there step by step.")
         return
     history, facts = news.champion.history, news.champion.facts
     made = history.promotion or history.reigns[-1]
@@ -100,7 +103,7 @@ def _champion(out: Lines, news: HomeNews) -> None:
     if facts is None:
         out.fact("learned", ("unknown: its package is gone", styles.BAD))
     else:
-        age = "" if news.model_age is None else f", {news.model_age:,} sessions ago"
+        age = "" if news.model_age is None else f", {fmt.counted(news.model_age, 'session')} ago"
         out.fact("learned", f"to {facts.trained_to}{age if out.roomy else ''}")
     if out.height >= TALL:
         out.fact("since", f"{history.reigns[-1].at[:10]}, run {made.run}")
@@ -179,7 +182,7 @@ def freshness(news: HomeNews) -> Text:
     data, outlook = news.data, news.agenda.outlook
     assert data is not None
     if data.manifest.market == "synthetic":
-        return Text("no exchange", styles.DIM)
+        return Text("nothing (made-up market)", styles.DIM)
     if outlook is None:
         last = fmt.moment(f"{data.last}T00:00+00:00")
         if last is None:
@@ -194,7 +197,7 @@ def freshness(news: HomeNews) -> Text:
     old = due is None or due <= news.now
     if behind:
         least = "at least " if old else ""
-        return Text(f"! {least}{behind} session{'s' if behind > 1 else ''}", styles.WARN)
+        return Text(f"! {least}{behind} {'session' if behind == 1 else 'sessions'}", styles.WARN)
     if old:
         return Text(f"nothing known since {fmt.clean(outlook.at[:10])}", styles.DIM)
     return Text(f"{status('fresh').mark} nothing, {fmt.clean(outlook.exchange)}", styles.GOOD)
@@ -257,13 +260,13 @@ def _alerts(out: Lines, news: HomeNews) -> None:
 
 def _machine(out: Lines, value: MachineNews) -> None:
     """Meters of processor, memory and disk of the machine that the screen runs on, then its GPUs."""
-    cores = f", {value.cores} cores" if out.roomy else ""
+    cores = f", {fmt.counted(value.cores, 'core')}" if out.roomy else ""
     _meter(out, "cpu", value.cpu_percent / 100, f"{value.cpu_percent:.0f} %{cores}")
     used, total = value.memory_used_mib, value.memory_total_mib
     told = f"{used / 1024:.1f} of {fmt.memory(total)}" if out.roomy else fmt.memory(used)
     _meter(out, "memory", used / (total or 1), told)
     taken = 1 - value.disk_free_gib / (value.disk_total_gib or 1)
-    _meter(out, "disk", taken, f"{value.disk_free_gib:.0f} G free")
+    _meter(out, "disk", taken, f"{value.disk_free_gib:.0f} GiB free")
     if not value.gpus:
         out.fact("gpu", ("none (NVIDIA)", styles.DIM))
     for gpu in value.gpus:
@@ -271,7 +274,7 @@ def _machine(out: Lines, value: MachineNews) -> None:
         if gpu.used_mib is not None and gpu.total_mib is not None:
             load += f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
         out.fact("gpu", load, (f"  {gpu.name}", styles.DIM))
-    out.fact("load", f"{value.load:.1f}")
+    out.fact("waiting", f"{value.load:.1f} processes at work or waiting, mean of a minute")
 
 
 def _meter(out: Lines, name: str, share: float, told: str) -> None:

@@ -11,7 +11,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
 from atft_tui.widgets.canvas import CellScale, placed
 from atft_tui.widgets.lines import painted
-from engine.records.figure import is_noise
+from engine.records.figure import SURE, is_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,18 @@ class Estimate:
 
 
 def judged(value: float, error: float, band: float) -> Estimate:
-    """A figure with one standard error, NaN where unknown: ``~`` and dim inside its null band, else
-    good or bad by its sign.
+    """A figure with one standard error, NaN where unknown: ``~`` and dim inside its null band; good or bad
+    by its sign where it is also beyond `SURE` errors of zero.
     """
     noise = math.isfinite(band) and is_noise(value, band)
+    sure = not math.isfinite(error) or abs(value) > SURE * abs(error)
     return Estimate(
         value=value,
         low=value - abs(error),
         high=value + abs(error),
         band=abs(band),
         mark="~" if noise else GLYPHS.point,
-        style=DIM if noise else GOOD if value > 0 else BAD,
+        style=DIM if noise else PLAIN if not sure else GOOD if value > 0 else BAD,
     )
 
 

@@ -3,20 +3,21 @@
 import math
 
 from msgspec.structs import replace
-from rich.cells import set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import strips
-from atft_tui.widgets.lines import beside, cell, cut, page
+from atft_tui.widgets.lines import beside, cell, cut, line, page
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import COLLAPSED_RATIO, is_noise
 from engine.records.worth import Worth
 from engine.runs.state import NetworkState, RunState
 
-_NAME_WIDTH = 22
+_DEVIATION = 8
+"""Columns of ``+12.3 %``."""
 _ROOM_FOR_BOTH = 26
 """Columns in which the gate's two streams stand in one line."""
 _ROOM_FOR_DIGITS, _ROOM_FOR_DAYS = 30, 38
@@ -119,7 +120,7 @@ class SpreadPanel(StatePanel):
 class VariablesPanel(StatePanel):
     """The inputs that the network weighs most, and how evenly the graph listens."""
 
-    title = "variables the network weighs most (1 = average), attention"
+    title = "variables: weight over or under the average"
     parts = ("attentions",)
     unseen = "Appears after the first validation epoch."
 
@@ -133,7 +134,10 @@ class VariablesPanel(StatePanel):
         columns = 2 if width >= 60 and len(weights) > height - 1 else 1
         rows = max(1, height - 1)
         room = width // columns - (columns - 1)
-        cells = [_variable(*weight, before, weights[0][1], room) for weight in weights]
+        far = [abs(weight - 1.0) for _, weight in weights]
+        most = max(filter(math.isfinite, far), default=0.0)
+        names = min(room - _DEVIATION - 2, max(cell_len(fmt.clean(name)) for name, _ in weights))
+        cells = [_variable(*weight, before, most, max(6, names), room) for weight in weights]
         lines = []
         for row in range(min(rows, len(cells))):
             line = Text("  " if columns > 1 else "").join(cells[row::rows][:columns])
@@ -141,16 +145,23 @@ class VariablesPanel(StatePanel):
         return cut([*lines, _entropy(entropies, width)], width, height)
 
 
-def _variable(name: str, weight: float, before: dict[str, float], top: float, width: int) -> Text:
-    text = Text(no_wrap=True)
-    text.append(set_cell_size(fmt.clean(name), min(_NAME_WIDTH, max(6, width - 14))) + " ")
-    text.append(f"{weight:5.2f} ", style=STRONG)
-    change = weight - before.get(name, weight)
-    text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style=DIM)
+def _variable(
+    name: str, weight: float, before: dict[str, float], most: float, names: int, width: int
+) -> Text:
+    """``momentum_12_1  +2.0 % ↑ ━━━━``: how far from the average of all inputs, against the farthest."""
+    away, change = weight - 1.0, weight - before.get(name, weight)
+    text = line(cell(name, names))
+    told = f"{100 * away:+.1f} %" if math.isfinite(away) else fmt.DASH
+    text.append(f"{told:>{_DEVIATION}} ", STRONG)
+    grows, falls = change > _MOVED * most, change < -_MOVED * most
+    text.append(GLYPHS.up if grows else GLYPHS.down if falls else " ", DIM)
+    share = abs(away) / most if most > 0 and math.isfinite(away) else 0.0
     room = max(0, width - text.cell_len - 1)
-    share = weight / top if top > 0 and math.isfinite(weight / top) else 0.0
-    text.append(" " + strips.meter(share, room), style=BAR)
-    return text
+    return text.append(" " + strips.meter(share, room), BAR if away >= 0 else OTHER_BAR)
+
+
+_MOVED = 0.05
+"""Change since the epoch before that is told, as a share of the largest distance from the average."""
 
 
 def _entropy(values: list[float], width: int) -> Text:
@@ -196,7 +207,7 @@ def _network(network: NetworkState, at_work: bool, seen: bool, width: int) -> Te
     text.append(
         f"{mark} fold {network.fold + 1:>2} seed {network.seed:<3} ", STRONG if seen else ""
     )
-    text.append(f"{network.epochs:>3} epochs  ", style=DIM)
+    text.append(f"{fmt.counted(network.epochs, 'epoch'):>10}  ", style=DIM)
     best = network.best
     if best is None:
         return text.append("no validation yet", style=DIM)

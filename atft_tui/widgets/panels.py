@@ -1,66 +1,86 @@
 """Panels of the judgement on a run: RankIC per epoch, the verdict so far, the log."""
 
+import math
+
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
-from atft_tui.widgets import point_chart
+from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, STRONG, WARN
+from atft_tui.widgets import strips
+from atft_tui.widgets.chart_panel import ChartPanel
+from atft_tui.widgets.curves import Chart, Curve
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import StatePanel
-from engine.records.figure import is_established, is_noise
+from engine.records.figure import SURE, is_established, is_noise
 from engine.records.record import RecordError, convert
 from engine.records.run import RunFigures
-from engine.runs.events import EpochEvaluated
+from engine.records.train import BLEND
+from engine.runs.events import BaselineEvaluated, EpochEvaluated
 from engine.runs.state import RunState
+from engine.runs.steps import seconds_between
 
 _LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
-class RankICPanel(StatePanel):
-    """Validation RankIC of each epoch with its error and null band, beside the simple models."""
+class RankICPanel(StatePanel, ChartPanel[RunState]):
+    """Validation RankIC of each epoch with its error, beside the simple models; before, what is fitted."""
 
     title = "RankIC, validation, per epoch"
-    parts = ("epochs", "phases", "baselines")
-    unseen = "Appears after the first validation epoch."
+    parts = ("epochs", "phases", "baselines", "advanced", "stage")
 
-    def picture(self, state: RunState, width: int, height: int) -> Text:
-        starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
-        points = [
-            point_chart.EpochPoint(
-                value=event.rank_ic, error=event.rank_ic_se, band=event.null_band,
-                is_best=event.is_best, starts_phase=starts.get(event.epoch, ""),
-            )
-            for event in state.epochs
-        ]  # fmt: skip
-        rival, planned = state.best_baseline, sum(phase.epochs for phase in state.phases)
-        reference = (rival.name, rival.rank_ic) if rival else None
-        text = point_chart.epoch_chart(
-            points, width=width, height=height - 1, planned=planned, reference=reference
+    def chart(self, value: RunState) -> Chart:
+        epochs = value.epochs
+        curve = Curve(
+            name="network",
+            x=[float(event.epoch) for event in epochs],
+            y=[event.rank_ic for event in epochs],
+            errors=[event.rank_ic_se for event in epochs],
+            quiet=[is_noise(event.rank_ic, event.null_band) for event in epochs],
+            best=[event.is_best for event in epochs],
         )
-        legend = self.legend(state, width)
-        legend.truncate(width, overflow="ellipsis")
-        return text.append("\n").append_text(legend)
+        starts = {float(p.first_epoch): p.name for p in value.phases if p.first_epoch is not None}
+        planned = sum(phase.epochs for phase in value.phases)
+        return Chart(
+            curves=[curve],
+            x_name="epoch",
+            levels=[(event.name, event.rank_ic) for event in _rivals(value)],
+            band=epochs[-1].null_band if epochs else math.nan,
+            end=float(max(1, planned - 1)),
+            parts=starts,
+        )
 
-    @staticmethod
-    def legend(state: RunState, width: int) -> Text:
-        """What the marks mean, and the simple models, the strongest first: its line is dotted."""
-        null, best = ("null band", "best so far") if width >= 60 else ("null", "best")
-        text = line((f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", DIM))
-        rival = state.best_baseline
-        if rival is None:
-            return text
-        told = f"{fmt.clean(rival.name)} {rival.rank_ic:+.4f}"
-        text.append(f"{GLYPHS.dotted} {told}", style=REFERENCE)
-        others = [
-            event
-            for event in state.baselines
-            if event.split == rival.split and event.name not in (rival.name, "oracle")
-        ]
-        for other in sorted(others, key=lambda event: event.rank_ic, reverse=True):
-            text.append(f"  {fmt.clean(other.name)} {fmt.number(other.rank_ic)}", style=DIM)
-        return text
+    def picture(self, value: RunState, width: int, height: int) -> Text:
+        """The curve; before the first validation what is fitted, and the figures of what was."""
+        if value.epochs:
+            return super().picture(value, width, height)
+        return cut(_before(value, width), width, height)
+
+
+def _rivals(state: RunState) -> list[BaselineEvaluated]:
+    """The simple models on the validation days, the strongest first, then the blend with the network."""
+    found = [e for e in state.baselines if e.split == "validation" and e.name != "oracle"]
+    known = [event for event in found if math.isfinite(event.rank_ic)]
+    return sorted(known, key=lambda event: (event.name == BLEND, -event.rank_ic))
+
+
+def _before(state: RunState, width: int) -> list[Text]:
+    """What the run is at before its first validation, how far, and how long it will take."""
+    lines = [Text("The curve begins with the first validation.", style=DIM)]
+    now = state.advanced
+    if now is not None and now.stage == state.stage and state.finished is None:
+        lines.append(Text())
+        bar = strips.meter(now.done / max(1, now.total), max(6, width // 3))
+        lines.append(line((f"{fmt.clean(now.stage)} ", STRONG), bar, f" {now.done} of {now.total}"))
+        spent = seconds_between(state.stage_at, now.at)
+        if 0 < now.done <= now.total and spent > 0:
+            left = fmt.duration(spent / now.done * (now.total - now.done))
+            lines[-1].append(f"  eta {left}", STRONG)
+        lines.append(Text(f"last: {fmt.clean(now.note)}" if now.note else "", style=DIM))
+    for rival in _rivals(state):
+        figure = fmt.rank_ic(rival.rank_ic, rival.rank_ic_se, rival.n_dates)
+        lines.append(line((f"{fmt.clean(rival.name):<18}", DIM), figure))
+    return lines
 
 
 class VerdictPanel(StatePanel):
@@ -82,7 +102,7 @@ class VerdictPanel(StatePanel):
         """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
-        lines += _against(state, best.rank_ic) if best else []
+        lines += _against(state, best.rank_ic, best.rank_ic_se) if best else []
         lines += _tested(state)
         if best is not None:
             spread = fmt.number(best.score_std_ratio, 2, sign=False)
@@ -112,15 +132,19 @@ def _validated(best: EpochEvaluated, width: int) -> list[Text]:
     return [head, Text(word, style=DIM if noise else PLAIN)]
 
 
-def _against(state: RunState, rank_ic: float) -> list[Text]:
+def _against(state: RunState, rank_ic: float, error: float) -> list[Text]:
     """Against the strongest simple model: paired on the test days once they are scored."""
     rival = state.best_baseline
     if rival is None:
         return []
     gap = rank_ic - rival.rank_ic
-    word = "ahead of" if gap > 0 else "behind"
-    style = GOOD if gap > 0 else WARN
-    return [Text(f"{word} {fmt.clean(rival.name)} by {abs(gap):.4f} (validation)", style=style)]
+    # Both errors as if they were independent: on the same days the true one is smaller, so this is careful.
+    error = SURE * math.hypot(error, rival.rank_ic_se)
+    word, style = ("ahead of", GOOD) if gap > 0 else ("behind", WARN)
+    told = f"{word} {fmt.clean(rival.name)} by {abs(gap):.4f} (validation)"
+    if not abs(gap) > error:
+        told, style = f"~ level with {fmt.clean(rival.name)}: {gap:+.4f} (validation)", DIM
+    return [Text(told, style=style)]
 
 
 def _tested(state: RunState) -> list[Text]:
@@ -136,7 +160,7 @@ def _tested(state: RunState) -> list[Text]:
         lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
     if (gap := found.against) is not None:
         interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}] paired"
-        words = f"{fmt.number(gap.difference)} to {fmt.clean(gap.name)}  {interval}"
+        words = f"{fmt.number(gap.difference)} against {fmt.clean(gap.name)}  {interval}"
         style = {"above": GOOD, "below": WARN}.get(gap.verdict, DIM)
         lines.append(Text.assemble(("test ", DIM), words, (f"  {gap.verdict}", style)))
     return lines
@@ -145,7 +169,7 @@ def _tested(state: RunState) -> list[Text]:
 def _trouble(state: RunState) -> list[Text]:
     """The newest finding of the doctor, else the newest warning."""
     count = len(state.diagnoses)
-    words = f"doctor {count} finding{'s' * (count > 1)}" if count else "doctor: no finding"
+    words = f"doctor {fmt.counted(count, 'finding')}" if count else "doctor: no finding"
     told = Text.assemble((words, WARN if count else DIM), ("  h details", DIM))
     newest = (state.diagnoses or state.warnings)[-1:]
     return [

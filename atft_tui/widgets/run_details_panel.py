@@ -64,7 +64,7 @@ def _main(out: Lines, value: RunDetails) -> None:
         out.fold("protocol", about.days)
     out.fact("net Sharpe", sharpe_words(about.sharpe))
     if about.sharpe is not None and not math.isnan(about.sharpe.deflated):
-        trials = f"{about.sharpe.trials:,} trials"
+        trials = fmt.counted(about.sharpe.trials, "trial")
         out.fact("deflated", f"{about.sharpe.deflated:.2f} after {trials}")
     if (begun := course.started) is not None:
         out.fact("seed", f"{begun.seed}, {begun.device}, {begun.mode} mode")

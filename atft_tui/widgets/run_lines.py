@@ -31,6 +31,10 @@ def headline(news: RunNews, width: int) -> Text:
     )
     if news.behind:
         return text.append(f" reading, {state.n_events:,} events so far …", style=DIM)
+    if news.damaged:
+        return text.append(
+            " it had ended, and its events are damaged: the results beside them may be whole", BAD
+        )
     if news.status == "crashed":
         words = _SIGNALS.get(news.signal, news.signal) or _UNKNOWN
         return text.append(f" died {'by ' * bool(news.signal)}{words}", style=BAD)
@@ -58,7 +62,7 @@ def possible(news: RunNews) -> dict[str, str]:
     if news.is_live:
         pause = "go on" if news.status == "paused" else "pause"
         return new | {"checkpoint": "checkpoint", "pause": pause, "stop": "stop"} | doctor
-    if news.status in ("crashed", "stopped") and news.command in RESUMABLE:
+    if news.status in ("crashed", "stopped") and news.command in RESUMABLE and not news.damaged:
         return {"resume": "resume"} | new | doctor
     return new | doctor
 
@@ -66,6 +70,8 @@ def possible(news: RunNews) -> dict[str, str]:
 def way_on(news: RunNews) -> Text:
     """Where a run that died can go on from, the key for it, and its last words."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")
+    if news.damaged:
+        return text.append(f"ctrl+p verify {news.run_id} names what is damaged", STRONG)
     if news.command in RESUMABLE:
         text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", STRONG)
     else:

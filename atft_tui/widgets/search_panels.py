@@ -15,8 +15,10 @@ from atft_tui.readings.runs_screen import Overlay, SettingRow
 from atft_tui.readings.searches import ComparisonView, StudyView
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.canvas import CellScale
-from atft_tui.widgets.chart import LETTER_STYLES, LETTERS, Curve, CurvePoint, curves, legend
-from atft_tui.widgets.intervals import Estimate, estimate_row
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
+from atft_tui.widgets.chart_panel import ChartPanel
+from atft_tui.widgets.curves import Chart, Curve
+from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
@@ -24,26 +26,24 @@ from engine.records.comparison import VariantComparison, VariantResult
 from engine.records.study import counted
 
 _MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
-_LEGEND_ROOM = 10
-"""Lines from which a legend has its place above the curves."""
 
 
-class OverlayRankIC(PlacePanel[Overlay]):
+class OverlayRankIC(ChartPanel[Overlay]):
     title: ClassVar[str] = "validation RankIC per epoch (small letter: inside the null band)"
     empty: ClassVar[str] = _MARK_FIRST
+    none: ClassVar[str] = "None of the marked runs has a validation yet."
 
-    def picture(self, value: Overlay, width: int, height: int) -> Text:
-        none = "None of the marked runs has a validation yet."
-        return _picture([run.rank_ic for run in value.runs], width, height, none, zero=True)
+    def chart(self, value: Overlay) -> Chart:
+        return Chart(curves=[run.rank_ic for run in value.runs], x_name="epoch")
 
 
-class OverlayLoss(PlacePanel[Overlay]):
+class OverlayLoss(ChartPanel[Overlay]):
     title: ClassVar[str] = "loss per epoch, training days"
     empty: ClassVar[str] = _MARK_FIRST
+    none: ClassVar[str] = "None of the marked runs has logged a step yet."
 
-    def picture(self, value: Overlay, width: int, height: int) -> Text:
-        none = "None of the marked runs has logged a step yet."
-        return _picture([run.loss for run in value.runs], width, height, none, zero=False)
+    def chart(self, value: Overlay) -> Chart:
+        return Chart(curves=[run.loss for run in value.runs], x_name="epoch")
 
 
 class PairsPanel(PlacePanel[Overlay]):
@@ -71,33 +71,22 @@ class PairsPanel(PlacePanel[Overlay]):
         return cut(lines, width, height)
 
 
-def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool) -> Text:
-    if not any(curve.points for curve in found):
-        return Text(none, style=DIM)
-    if height >= _LEGEND_ROOM:
-        names = legend(found, width)
-    else:
-        names = Text(no_wrap=True)
-        for letter, style, curve in zip(LETTERS, LETTER_STYLES, found, strict=False):
-            names.append(f"{letter} ", style=style)
-            names.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
-        names.truncate(width)
-    room = height - names.plain.count("\n") - 1
-    picture = curves(found, width=width, height=room, zero=zero)
-    return cut(Text.assemble(names, "\n", picture), width, height)
-
-
-class DifferencePanel(PlacePanel[SettingRow]):
-    title: ClassVar[str] = "whole values"
+class DifferencePanel(PlacePanel[tuple[SettingRow, ...]]):
+    title: ClassVar[str] = "whole values, of the key under the cursor first"
     empty: ClassVar[str] = "The key under the cursor."
 
-    def picture(self, value: SettingRow, width: int, height: int) -> Text:
-        lines = [line((fmt.clean(value.key), STRONG))]
-        for letter, style, words in zip(LETTERS, LETTER_STYLES, value.values, strict=False):
-            told = fmt.clean(words)
-            fits = cell_len(told) <= width - 2
-            for number, part in enumerate([told] if fits else chop_cells(told, max(2, width - 2))):
-                lines.append(line((f"{letter} " if number == 0 else "  ", style), part))
+    def picture(self, value: tuple[SettingRow, ...], width: int, height: int) -> Text:
+        lines: list[Text] = []
+        for row in value:
+            if len(lines) >= height:
+                break
+            lines += [Text()] * bool(lines) + [line((fmt.clean(row.key), STRONG))]
+            for letter, style, words in zip(LETTERS, LETTER_STYLES, row.values, strict=False):
+                told = fmt.clean(words)
+                fits = cell_len(told) <= width - 2
+                parts = [told] if fits else chop_cells(told, max(2, width - 2))
+                for number, part in enumerate(parts):
+                    lines.append(line((f"{letter} " if number == 0 else "  ", style), part))
         return cut(lines, width, height)
 
 
@@ -162,8 +151,8 @@ def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
         text.append("\n")
     if len(shown) < len(rows):
         text.append(f"and {len(rows) - len(shown)} more\n", style=styles.DIM)
-    axis = " " * (names + 2 + figures) + _axis(plot, low, high)
-    return text.append(axis, style=styles.DIM)
+    axis = axis_row(scale, {low: f"{low:+.3g}", 0.0: "0", high: f"{high:+.3g}"}, styles.DIM)
+    return text.append(" " * (names + 2 + figures)).append_text(axis)
 
 
 def _span(rows: Sequence[ForestRow]) -> tuple[float, float]:
@@ -193,18 +182,6 @@ def _interval(row: ForestRow, scale: CellScale) -> Text:
     estimate = Estimate(value=row.value, low=row.low, high=row.high, mark=mark, style=style)
     over = {0.0: (GLYPHS.bar, styles.PLAIN)} if row.low < 0.0 < row.high else {}
     return estimate_row(scale, estimate, lines=zero, over=over)
-
-
-def _axis(width: int, low: float, high: float) -> str:
-    """Both ends and 0 where they fall, if there is room."""
-    line = [" "] * width
-    zero = round((0.0 - low) / (high - low) * (width - 1))
-    for word, at in ((f"{low:+.3g}", 0), (f"{high:+.3g}", width), ("0", zero)):
-        start = min(max(0, at if at < width else width - len(word)), max(0, width - len(word)))
-        stop = start + len(word)
-        if stop <= width and all(c == " " for c in line[max(0, start - 1) : stop + 1]):
-            line[start:stop] = word
-    return "".join(line)
 
 
 _NO_COMPARISON = (
@@ -237,27 +214,27 @@ class ForestPanel(PlacePanel[ComparisonView]):
         return cut(text, width, height)
 
 
-class DailyGapPanel(PlacePanel[ComparisonView]):
+class DailyGapPanel(ChartPanel[ComparisonView]):
     """How the largest difference came about."""
 
     title: ClassVar[str] = "the largest difference, summed over the test days"
     empty: ClassVar[str] = "Drawn from the parquet file of a comparison that has ended."
 
-    def picture(self, value: ComparisonView, width: int, height: int) -> Text:
-        daily = value.daily
-        if daily is None:
-            return Text(self.empty, style=styles.DIM)
-        points = tuple(CurvePoint(float(n), total) for n, total in enumerate(daily.total))
-        words = f"{fmt.clean(daily.variant)} less {fmt.clean(value.found.reference)}"
-        picture = curves([Curve(words, points)], width=width, height=height - 1, digits=2)
-        head = f"A {words}, {daily.days[0]} to {daily.days[-1]}\n"
-        return cut(Text.assemble((head, styles.DIM), picture), width, height)
+    none: ClassVar[str] = empty
+
+    def chart(self, value: ComparisonView) -> Chart:
+        if (daily := value.daily) is None:
+            return Chart(curves=())
+        words = f"{daily.variant} less {value.found.reference}"
+        curve = Curve(name=words, x=range(len(daily.total)), y=daily.total)
+        return Chart(curves=[curve], zero=True, x_words=lambda n: str(daily.days[round(n)]))
 
 
 def _head(one: VariantComparison, days: str) -> Text:
     """What is compared on how many seeds, then the figure of the reference and what its days are."""
     horizon = f", h={one.score_horizon}" if one.score_horizon else ""
-    made = f"{len(one.variants)} variants, seeds: {one.seeds}{horizon}, {fmt.clean(one.source)}"
+    variants = fmt.counted(len(one.variants), "variant")
+    made = f"{variants}, seeds: {one.seeds}{horizon}, {fmt.clean(one.source)}"
     reference = next((v for v in one.variants if v.name == one.reference), None)
     told = ""
     if reference is not None and (test := reference.test) is not None:
@@ -285,31 +262,36 @@ _NO_SEARCH = (
 )
 
 
-class BestPanel(PlacePanel[StudyView]):
+class BestPanel(ChartPanel[StudyView]):
     """The objective trial by trial."""
 
-    title: ClassVar[str] = "objective by trial: A best so far, B each"
+    title: ClassVar[str] = "objective by trial"
     empty: ClassVar[str] = _NO_SEARCH
 
-    def picture(self, value: StudyView, width: int, height: int) -> Text:
+    none: ClassVar[str] = "no trial has come to its end yet"
+
+    def chart(self, value: StudyView) -> Chart:
+        trials, course = value.found.trials, value.found.course()
+        every = Curve(name="each", x=[float(t.number) for t in trials], y=[t.value for t in trials])
+        best = Curve(name="best so far", x=[float(n) for n, _ in course], y=[v for _, v in course])
+        return Chart(curves=[best, every], x_name="trial")
+
+    def head(self, value: StudyView, width: int) -> list[Text]:
         trials, best = value.found.trials, value.best
         of = f" of {value.wanted}" if value.wanted > len(trials) else ""
         counts = ", ".join(f"{count} {state}" for state, count in counted(trials).items())
         name = f"{fmt.clean(value.found.study)}: {value.status}"
-        text = Text(f"{name}, {len(trials)}{of} trials: {counts}"[:width], no_wrap=True)
+        word = "trial" if (value.wanted or len(trials)) == 1 else "trials"
+        text = Text(f"{name}, {len(trials)}{of} {word}: {counts}"[:width], no_wrap=True)
         if best is None:
-            text.append("\nno trial has come to its end yet", style=styles.DIM)
-            return cut(text, width, height)
+            return [text]
         figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates or 0)
         told = f"{fmt.number(best.value)} = RankIC {'~' * best.is_noise}{figure} less one error"
         told += value.days and f", {value.days}"
         text.append("\n" + f"trial {best.number}: {told}"[:width], style=styles.STRONG)
         settings = set_cell_size(fmt.clean(best.settings), width).rstrip()
-        text.append(f"\n{settings}", style=styles.DIM).append("\n")
-        every = Curve("trial", tuple(CurvePoint(t.number, t.value) for t in trials))
-        course = Curve("best", tuple(CurvePoint(n, v) for n, v in value.found.course()))
-        picture = curves([course, every], width=width, height=height - 3, zero=False)
-        return cut(text.append_text(picture), width, height)
+        text.append(f"\n{settings}", style=styles.DIM)
+        return list(text.split("\n", allow_blank=True))
 
 
 class ImportancePanel(PlacePanel[StudyView]):

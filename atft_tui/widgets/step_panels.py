@@ -9,7 +9,9 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, PLAIN, STRONG, WARN
 from atft_tui.widgets import strips
-from atft_tui.widgets.chart import line_chart
+from atft_tui.widgets.chart_panel import ChartPanel
+from atft_tui.widgets.curve_picture import picture
+from atft_tui.widgets.curves import Chart, Curve, View
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
@@ -21,12 +23,13 @@ _MIN_LINES = 7
 _EMPTY = "Appears with the first steps."
 
 
-class GradientPanel(StatePanel):
-    """Gradient norm of each block over the monitored steps."""
+class GradientPanel(StatePanel, ChartPanel[RunState]):
+    """Gradient norm of each block over the monitored steps, as strips and as curves."""
 
     title = "gradient norm by block and step, newest right"
     parts = ("gradients",)
     unseen = _EMPTY
+    view = View(log=True, level=2, smooth=2)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         blocks = self.blocks(state)
@@ -39,9 +42,24 @@ class GradientPanel(StatePanel):
         if len(shown) < height:
             lines.append(legend)
         room = height - len(lines)
-        if room >= _MIN_LINES and width >= 60 and "gat" in blocks:
-            lines += _gat_lines(state, width, room).split("\n", allow_blank=True)
+        if room >= _MIN_LINES and width >= 60:
+            drawn = picture(self.chart(state), width, room, self.view)
+            lines += drawn.split("\n", allow_blank=True)
         return cut(lines, width, height)
+
+    def chart(self, value: RunState) -> Chart:
+        """Each block's gradient over the steps, with the two thresholds."""
+        steps = [float(event.step) for event in value.gradients]
+        found = (
+            Curve(name=name, x=steps, y=[e.norm.get(name, math.nan) for e in value.gradients])
+            for name in self.blocks(value)
+        )
+        levels = [("low", GRADIENT_HEALTHY), ("starved", GRADIENT_LOW)]
+        return Chart(
+            curves=[curve for curve in found if any(map(math.isfinite, curve.y))],
+            x_name="step",
+            levels=levels,
+        )
 
     @staticmethod
     def blocks(state: RunState) -> list[str]:
@@ -69,26 +87,6 @@ def _level_style(norm: float) -> Style:
     if norm < GRADIENT_LOW:
         return BAD
     return WARN if norm < GRADIENT_HEALTHY else GOOD
-
-
-def _gat_lines(state: RunState, width: int, height: int) -> Text:
-    """The GAT's gradient over steps with its two thresholds as lines."""
-    points = [
-        (e.step, math.log10(e.norm["gat"])) for e in state.gradients if e.norm.get("gat", 0.0) > 0
-    ]
-    if len(points) < 2:
-        return Text("gat: no gradient above zero yet", style=DIM)
-    x, y = [float(step) for step, _ in points], [value for _, value in points]
-    ends = [x[0], x[-1]]
-    return line_chart(
-        {
-            "gat, log10 over steps": (x, y),
-            "healthy 1e-6": (ends, [-6.0, -6.0]),
-            "starved 1e-8": (ends, [-8.0, -8.0]),
-        },
-        width=width,
-        height=height,
-    )
 
 
 class LossPanel(StatePanel):

@@ -15,7 +15,8 @@ from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
 _LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""
 DEAD = "x"
-RAMP = (BAR + DIM, BAR, BAR + DIM, BAR, BAR + DIM, BAR, STRONG)
+_FAINT = BAR + Style(dim=True)
+RAMP = (_FAINT, BAR, _FAINT, BAR, _FAINT, BAR, STRONG)
 """With the characters, which grow denser, every decade is its own: no colour alone says how much."""
 
 

@@ -1,7 +1,7 @@
 """What the scores have to beat, on the same days, with the same strategy and the same costs."""
 
 # Shape suffixes: D sessions, N stocks.
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from engine.data.panel import Panel
 from engine.errors import DataError
 from engine.evaluation.inference import paired_difference
 from engine.portfolio.market_data import MarketData, Matrix, positions
-from engine.portfolio.prediction import score_column
+from engine.portfolio.strategy import dense_scores
 from engine.records.backtest import RivalFigures
 
 _POINT = ("sharpe", "sharpe_gross", "annual_return", "annual_volatility", "max_drawdown", "turnover",
@@ -24,24 +24,17 @@ _POINT = ("sharpe", "sharpe_gross", "annual_return", "annual_volatility", "max_d
 
 
 def stored_baselines(
-    frame: pl.DataFrame, market: MarketData, scored_DN: Matrix, horizon: int
+    frame: pl.DataFrame, market: MarketData, scored_DN: Matrix, horizons: Sequence[int]
 ) -> Iterator[tuple[str, Matrix]]:
-    """Baselines of ``baselines.parquet`` (the columns of predictions and ``name``), for one horizon.
+    """Baselines of ``baselines.parquet`` (the columns of predictions and ``name``), traded as the scores are.
 
     ``[D, N]`` tables, NaN where the model has no score; a baseline without any (an oracle of other
     horizons) is left out.
     """
-    column = score_column(horizon)
-    if "name" not in frame.columns or column not in frame.columns:
-        raise DataError(f"baselines.parquet: needs the columns name and {column}")
-    dates = pl.Series("date", market.dates_D).cast(pl.Date)
-    names = pl.Series("symbol", market.symbols)
+    if "name" not in frame.columns:
+        raise DataError("baselines.parquet: needs the column name")
     for (name,), rows in frame.group_by("name", maintain_order=True):
-        place = positions(rows, dates, names).with_columns(rows[column].alias("score"))
-        place = place.drop_nulls()
-        score_DN = np.full(scored_DN.shape, np.nan)
-        score_DN[place["row"].to_numpy(), place["column"].to_numpy()] = place["score"].to_numpy()
-        score_DN = _where_scored(score_DN, scored_DN)
+        score_DN = _where_scored(dense_scores(rows, market, horizons), scored_DN)
         if np.isfinite(score_DN).any():
             yield str(name), score_DN
 

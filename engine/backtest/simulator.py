@@ -34,7 +34,7 @@ class Simulator:
     strategy: Strategy
     config: Config
     score_DN: Matrix
-    """The prediction's scores of the traded horizon; NaN = not scored."""
+    """The prediction's traded scores; NaN = not scored."""
 
     @classmethod
     def for_prediction(
@@ -58,7 +58,7 @@ class Simulator:
             frictions=Frictions.of(table, market, panel, config.costs, config.constraints),
             strategy=strategy,
             config=config,
-            score_DN=dense_scores(prediction, market, config.portfolio.horizon),
+            score_DN=dense_scores(prediction.frame, market, config.traded_horizons),
         )
 
     def changed(self, config: Config, prediction: Prediction) -> Self:
@@ -67,8 +67,8 @@ class Simulator:
         table, score_DN, market = self.table, self.score_DN, self.market
         if now.costs.delisting_haircut != before.costs.delisting_haircut:
             table = _prices(self.panel, market, now)
-        if now.portfolio.horizon != before.portfolio.horizon:
-            score_DN = dense_scores(prediction, market, now.portfolio.horizon)
+        if now.traded_horizons != before.traded_horizons:
+            score_DN = dense_scores(prediction.frame, market, now.traded_horizons)
         strategy = self.strategy
         if now.portfolio.strategy != strategy.name:
             strategy = load_strategy(now.portfolio.strategy)

@@ -78,7 +78,7 @@ def sweep(
     combinations = list(itertools.product(*grid.values()))
     waiting: list[tuple[Config, Future[BacktestResult] | EngineError]] = []
     books: dict[str, Matrix] = {}
-    decisions: dict[tuple[int, int], Decisions] = {}
+    decisions: dict[tuple[tuple[int, ...], int], Decisions] = {}
     current = simulator
     cells: list[GridPoint] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -91,7 +91,7 @@ def sweep(
                 if key not in books:
                     books.clear()  # neighbours in the grid share books; older ones are not needed
                     portfolio = config.portfolio
-                    when = (portfolio.horizon, portfolio.rebalance_sessions)
+                    when = (config.traded_horizons, portfolio.rebalance_sessions)
                     if when not in decisions:
                         decisions.clear()
                         decisions[when] = current.decide(current.score_DN)

@@ -65,7 +65,17 @@ _RUN = _argument("run", "Run id, its start, or `last`.", required=True)
 _SESSION = _argument("session", "A session, or 2016-12-30-r1.", required=True)
 _WAIT = _option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
 _CONFIRM = _flag("confirm", "Judge confirmation days of [protocol]; every look is counted.")
-_JOBS = _option("jobs", "Processes beside each other; executor.jobs if left out.", type=int)
+_EXECUTOR = (
+    _option("jobs", "Tasks beside each other; executor.jobs if left out.", type=int),
+    _option(
+        "executor",
+        "Where they are done: this machine or a Ray cluster; executor.kind if left out.",
+        choices=("local", "ray"),
+    ),
+    _option(
+        "address", "Of the Ray cluster: auto or ray://HOST:10001; executor.address if left out."
+    ),
+)
 _STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
 _OPTIONAL_TABLES = {
     "options": "index options",
@@ -159,7 +169,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("model", "Whose scores to keep: network, blend, or a baseline such as lightgbm.",
                default="network"),
         _CONFIRM,
-        _JOBS,
+        *_EXECUTOR,
         _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
     )),
     Command("tune",
@@ -167,7 +177,7 @@ _RESEARCH: tuple[Command, ...] = (
             "goes on.", "engine.stages.tune:tune", parameters=(
         _option("trials", "Until so many have ended, earlier ones included.", type=int, default=20),
         _option("study", "Name of the search; it keeps its trials.", default="default"),
-        _JOBS,
+        *_EXECUTOR,
         _CONFIRM,
         _option("resume", "Go on with the search of this run, with its own settings."),
     )),
@@ -183,7 +193,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("last_test", "Last test day of the walk-forward, ISO date."),
         _option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
         _option("model", "Whose scores: network, or with --walkforward blend.", default="network"),
-        _JOBS,
+        *_EXECUTOR,
         _CONFIRM,
         _option("resume", "Go on with the comparison of this run, with its own options."),
     )),

@@ -106,6 +106,12 @@ class Config(ConfigTable):
         return self.graph.kind != "none" and "gat" in self.model.blocks
 
     @property
+    def traded_horizons(self) -> tuple[int, ...]:
+        """Horizons whose scores make the book, increasing."""
+        portfolio = self.portfolio
+        return (portfolio.horizon,) if portfolio.score == "horizon" else self.baseline_horizons
+
+    @property
     def baseline_horizons(self) -> tuple[int, ...]:
         """Horizons that every fitted baseline has scores for, increasing."""
         more = self.training.baseline_horizons or (max(self.labels.horizons),)

@@ -234,6 +234,13 @@ def _validate(values: Mapping[str, Any], origins: Origins) -> Config:
         ) from error
 
 
+_IN_TOML = {
+    r"valid dictionary or (?:object|instance of \w+)|valid dictionary": "table",
+    r"valid tuple|valid list": "list",
+}
+"""What the types of Python are in a file."""
+
+
 def _explain(item: Mapping[str, Any], origins: Origins) -> str:
     parts = [str(part) for part in item["loc"]]
     key = ".".join(part for part in parts if not part.isdigit())
@@ -246,6 +253,8 @@ def _explain(item: Mapping[str, Any], origins: Origins) -> str:
         hint = f", did you mean {near[0]}?" if near else ""
         return f"{prefix}{key}: unknown key{hint}"
     message = str(item["msg"]).removeprefix("Value error, ")
+    for theirs, ours in _IN_TOML.items():
+        message = re.sub(theirs, ours, message)
     shown = repr(item.get("input"))
     given = f" (given: {shown})" if item["type"] != "value_error" and len(shown) < 80 else ""
     return f"{prefix}{key + ': ' if key else ''}{message}{given}"

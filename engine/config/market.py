@@ -47,12 +47,20 @@ class WorkspaceConfig(ConfigTable):
 
 
 class ExecutorConfig(ConfigTable):
-    """How many processes do the work of a walk-forward, a comparison or a search."""
+    """Who does the work of a walk-forward, a comparison or a search, and how many at a time."""
 
     jobs: int = Field(0, ge=0, le=1024)
     """Tasks beside each other, each in a process; they change no bit in safe mode. 0 = as many as cores and
     free memory allow, one in optimized mode and on a GPU; a search takes one, for its trials learn from those
     before."""
+    kind: Literal["local", "ray"] = "local"
+    """local: processes of this machine; ray: of a Ray cluster, one core each (docs/cluster.md)."""
+    address: str = "auto"
+    """Of the Ray cluster: auto = the one that this machine belongs to, or ray://HOST:10001."""
+    shared: bool = False
+    """All machines see the workspace under the same path; else data and results are carried."""
+    any_processor: bool = False
+    """Take machines whose processor is another kind than this one's; the last bits may then differ."""
 
 
 class SyntheticConfig(ConfigTable):

@@ -17,10 +17,13 @@ AlertKind = Literal["signal", "failure", "late", "missed", "calendar", "challeng
 class PortfolioConfig(ConfigTable):
     """How scores become weights."""
 
-    strategy: str = "long_short_quantile"
+    strategy: str = "hysteresis_band"
     """A module of `strategies/`; `atft-tui strategies` lists them."""
     horizon: int = Field(5, ge=1, le=60)
-    """Score that is traded, and how long a tranche is held. Sessions."""
+    """Horizon that is judged and explained, and how long a tranche is held. Sessions."""
+    score: Literal["mean", "horizon"] = "mean"
+    """What is traded: horizon: the score of that horizon; mean: the mean of the day's ranks over it and
+    those of training.baseline_horizons."""
     rebalance_sessions: int = Field(1, ge=1, le=60)
     """A decision every so many scored days; between two the book is left alone."""
     tranches: int = Field(0, ge=0, le=60)
@@ -39,10 +42,12 @@ class PortfolioConfig(ConfigTable):
     """Only the long leg, with at most 1 - cash_buffer of the equity."""
     cash_buffer: float = Field(0.01, ge=0, lt=1)
     """What a long-only book keeps in cash to pay its costs. Fraction of equity."""
-    band: float = Field(0.5, ge=0, le=10)
+    band: float = Field(3.0, ge=0, le=10)
     """hysteresis_band: a held name leaves a leg when it ranks beyond fraction x (1 + band)."""
     min_exposure: float = Field(0.9, gt=0, le=1)
     """minimum_turnover: share of the best book's score that the traded book must reach."""
+    trade_share: float = Field(0.3, gt=0, le=1)
+    """aim_portfolio: share of the way from the held book to the aim that a decision trades."""
 
     @property
     def n_tranches(self) -> int:
@@ -142,7 +147,7 @@ class SignalConfig(ConfigTable):
     limit_bps: float = Field(100.0, ge=0, le=5000)
     """Distance of an order's limit from the last close, rounded to the tick. Basis points."""
     decisions: int = Field(0, ge=0, le=250)
-    """Past decisions that today's book is built from; 0 = as many as overlap, and yesterday's book."""
+    """Past decisions that today's book is built from; 0 = as many as overlap and the strategy remembers."""
     explain_names: int = Field(40, ge=0, le=1000)
     """Largest positions whose rank is explained variable by variable, neighbour by neighbour. Stocks."""
     max_missing_sessions: int = Field(0, ge=0, le=20)

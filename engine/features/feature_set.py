@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from engine import disk
 from engine.config import Config, Market
 from engine.data.months import Lineage
 from engine.data.tables import SECTORS, has_sectors
@@ -226,6 +227,7 @@ class _Build:
 
     def everything(self) -> Mapping[str, Any]:
         sessions, stocks = self.universe.member_SN.shape
+        disk.require(self.directory, self._bytes(sessions))
         inputs = self._inputs(0)
         market = market_columns(inputs, self.chosen)
         ranges = list(pieces(stocks, sessions))
@@ -294,7 +296,18 @@ class _Build:
 
     def _write(self, kind: str, first: int, rows_TN: NDArray[Any]) -> None:
         """Blocks from session ``first`` on; each knows the stocks that had entered by its end."""
-        stop = first + len(rows_TN)
-        ends = np.array([min(stop, b + BLOCK) for b in range(first, stop, BLOCK)])
-        stocks_B = np.searchsorted(self.universe.entry_N, ends - 1, side="right")
+        stocks_B = self._stocks(first, first + len(rows_TN))
         write_blocks(self.directory, kind, first, rows_TN, stocks_B)
+
+    def _stocks(self, first: int, stop: int) -> NDArray[np.int64]:
+        """How many stocks each block of these sessions knows."""
+        ends = np.array([min(stop, b + BLOCK) for b in range(first, stop, BLOCK)])
+        return np.searchsorted(self.universe.entry_N, ends - 1, side="right")
+
+    def _bytes(self, sessions: int) -> int:
+        """Size of all blocks: inputs in their own type, labels in float32."""
+        row = len(self.chosen) * np.dtype(self.config.features.dtype).itemsize
+        row += 4 * len(self.config.labels.horizons)
+        starts = np.arange(0, sessions, BLOCK)
+        length_B = np.minimum(starts + BLOCK, sessions) - starts
+        return int((self._stocks(0, sessions) * length_B).sum()) * row

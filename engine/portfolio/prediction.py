@@ -10,7 +10,7 @@ from typing import Self
 import polars as pl
 import pyarrow.parquet as pq
 
-from engine import hashes
+from engine import disk, hashes
 from engine.config import Market
 from engine.errors import DataError, EngineError, EnvironmentProblem, GateError, IntegrityError
 from engine.files import atomic_path
@@ -124,9 +124,13 @@ def _check_keys(frame: pl.DataFrame, what: str) -> None:
 
 def write_table(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
     """Parquet with text metadata in its schema, complete or absent."""
-    table = frame.to_arrow()
-    with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    table = frame.to_arrow().replace_schema_metadata(metadata)
+
+    def write() -> None:
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    disk.again(write)
 
 
 def read_table(

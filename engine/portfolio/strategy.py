@@ -2,6 +2,7 @@
 
 # Shape suffixes: K decisions, N stocks that are scored on any of them.
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, Self, runtime_checkable
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 
 from engine.commands.strategies import strategy_names
 from engine.config import PortfolioConfig
-from engine.errors import GateError, UsageError
-from engine.evaluation.ranks import counts_from_ends
+from engine.errors import DataError, GateError, UsageError
+from engine.evaluation.ranks import average_rank_rows, counts_from_ends
 from engine.features.normalise import normal_scores
 from engine.portfolio.market_data import MarketData, Matrix, positions
-from engine.portfolio.prediction import Prediction, score_column
+from engine.portfolio.prediction import score_column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,14 @@ class Strategy(Protocol):
         ...
 
 
+def memory_of(strategy: Strategy, config: PortfolioConfig) -> int:
+    """Renewals of a tranche before the newest that its weights depend on (``memory(config)`` of a strategy
+    that trades from the book it holds); 0 for one that does not say.
+    """
+    memory = getattr(strategy, "memory", None)
+    return int(memory(config)) if memory else 0
+
+
 def load_strategy(name: str) -> Strategy:
     """``STRATEGY`` of the module ``strategies.<name>``; nothing outside that package is ever loaded."""
     if not name.isidentifier():
@@ -157,11 +166,39 @@ def _first_stray(weight_KN: Matrix, score_KN: Matrix) -> tuple[int, int]:
     return -1, -1
 
 
-def dense_scores(prediction: Prediction, market: MarketData, horizon: int) -> Matrix:
-    """``[D, N]`` scores of one horizon on the market's axes; NaN = not scored."""
+def dense_scores(frame: pl.DataFrame, market: MarketData, horizons: Sequence[int]) -> Matrix:
+    """The traded score ``[D, N]`` of rows ``date, symbol, score_<h>`` on the market's axes; NaN = not scored.
+
+    DataError where a horizon has no column. Rows of other days and stocks are left out.
+    """
+    missing = [score_column(h) for h in horizons if score_column(h) not in frame.columns]
+    if missing:
+        raise DataError(
+            f"the scores have no column {', '.join(missing)}",
+            hint="trade the horizon that they know: portfolio.score = horizon, portfolio.horizon",
+        )
     dates = pl.Series("date", market.dates_D).cast(pl.Date)
-    place = positions(prediction.frame, dates, pl.Series("symbol", market.symbols))
-    score_DN = np.full((len(dates), len(market.symbols)), np.nan)
-    score = prediction.frame[score_column(horizon)].to_numpy()
-    score_DN[place["row"].to_numpy(), place["column"].to_numpy()] = score
-    return score_DN
+    place = positions(frame, dates, pl.Series("symbol", market.symbols))
+    row, column = place["row"].to_numpy(), place["column"].to_numpy()
+    inside = np.isfinite(row.astype(float)) & np.isfinite(column.astype(float))
+    score_HDN = np.full((len(horizons), len(dates), len(market.symbols)), np.nan)
+    for score_DN, horizon in zip(score_HDN, horizons, strict=True):
+        score = frame[score_column(horizon)].to_numpy()
+        score_DN[row[inside].astype(np.int64), column[inside].astype(np.int64)] = score[inside]
+    return traded_scores(score_HDN)
+
+
+def traded_scores(score_HDN: NDArray[np.floating]) -> Matrix:
+    """One score ``[D, N]`` of those of several horizons ``[H, D, N]``: of one itself, else the mean of the
+    centred ranks within the day; NaN where one of them is not known.
+    """
+    if len(score_HDN) == 1:
+        return np.asarray(score_HDN[0], dtype=np.float64)
+    known_DN = np.isfinite(score_HDN).all(axis=0)
+    n_D1 = np.maximum(known_DN.sum(axis=1, keepdims=True), 1)
+    total_DN = np.zeros(known_DN.shape)
+    for score_DN in score_HDN:
+        rank_DN = average_rank_rows(np.where(known_DN, score_DN, np.nan).astype(np.float64))
+        total_DN += (rank_DN - (n_D1 + 1) / 2.0) / n_D1
+    mean_DN = (total_DN / len(score_HDN)).astype(np.float32).astype(np.float64)
+    return np.where(known_DN, mean_DN, np.nan)

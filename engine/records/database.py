@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engine import disk
 from engine.errors import EnvironmentProblem, IntegrityError
 from engine.records.record import RecordError
 
@@ -33,7 +34,8 @@ class Database:
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.OperationalError) as error:
-            raise EnvironmentProblem(f"{path}: cannot be opened ({error})") from error
+            found = EnvironmentProblem(f"{path}: cannot be opened ({error})")
+            raise disk.problem(error, path) or found from error
         self._connection.row_factory = sqlite3.Row
         with self._reading():
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -83,8 +85,8 @@ class Database:
             try:
                 yield
             except sqlite3.OperationalError as error:
-                raise EnvironmentProblem(
-                    f"{self.path}: {error}", hint="free disk space, or see who holds the file"
+                raise disk.problem(error, self.path) or EnvironmentProblem(
+                    f"{self.path}: {error}", hint="see who holds the file"
                 ) from error
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):

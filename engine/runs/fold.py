@@ -283,7 +283,7 @@ _OF_THE_RUN = (Warned, Diagnosed, ControlAnswered, Paused, Continued)
 """Events of a task that change the state of the run as they would without tasks."""
 _CHANGES: dict[type, _Change] = {
     RunStarted: _run_started,
-    StageStarted: lambda s, e: {"stage": e.stage, "advanced": None},
+    StageStarted: lambda s, e: {"stage": e.stage, "stage_at": e.at, "advanced": None},
     Advanced: _advanced,
     PlanMade: _planned,
     ModelBuilt: lambda s, e: {"model": e},

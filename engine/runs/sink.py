@@ -9,6 +9,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from engine import disk
 from engine.runs.events import RunEvent
 from engine.runs.lines import decode, encode
 
@@ -56,21 +57,36 @@ class JsonlSink:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], dt.datetime] | None = None) -> None:
-        self._now = now or (lambda: dt.datetime.now(dt.UTC))
+        self._path, self._now = path, now or (lambda: dt.datetime.now(dt.UTC))
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = path.read_bytes() if path.exists() else b""
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        if content and not content.endswith(b"\n"):
-            os.write(self._file, b"\n")
-        self._seq = sum(1 for line in content.splitlines() if line.endswith(b"}"))
+        with disk.named(path):
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._seq, torn = _whole_count(self._file)
+        if torn:
+            self._write(b"\n")
 
     def emit(self, event: RunEvent) -> None:
         at = self._now().isoformat(timespec="milliseconds")
-        os.write(self._file, (encode(structs.replace(event, seq=self._seq, at=at)) + "\n").encode())
+        line = (encode(structs.replace(event, seq=self._seq, at=at)) + "\n").encode()
+        disk.again(lambda: self._write(line))
         self._seq += 1
+
+    def _write(self, line: bytes) -> None:
+        with disk.named(self._path, needs=len(line)):
+            disk.append(self._file, line)
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _whole_count(file: int) -> tuple[int, bool]:
+    """How many events a file has, read in pieces however long it grew, and whether its last line is torn."""
+    count, last = 0, b""
+    for start in range(0, os.fstat(file).st_size, _MAX_BYTES):
+        block = os.pread(file, _MAX_BYTES, start)
+        count += (last + block).count(b"}\n")
+        last = block[-1:]
+    return count + (last == b"}"), last not in (b"", b"\n")
 
 
 def read_new(path: Path, offset: int) -> tuple[list[RunEvent], int]:

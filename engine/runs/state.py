@@ -70,6 +70,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     updated: str = ""
     n_events: int = 0
     stage: str = ""
+    stage_at: str = ""
+    """When the stage began."""
     advanced: Advanced | None = None
     """Newest progress of the current stage."""
     plan: PlanMade | None = None

@@ -143,7 +143,7 @@ class Run:
             return "paused" if self.path("control/paused").exists() else "running", last
         if isinstance(last, RunFinished):
             return last.status, last
-        began = last is not None or self.exit_path.exists()
+        began = last is not None or self.exit_path.exists() or self.has_lost_its_end()
         return "crashed" if began else "created", last
 
 

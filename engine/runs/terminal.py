@@ -5,6 +5,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from engine import disk
 from engine.plain_text import clean, clean_lines
 from engine.records.figure import Figure, is_noise
 from engine.runs.events import (
@@ -50,6 +51,9 @@ class TerminalSink:
             self._tell(event)
         except BrokenPipeError:  # the reader has gone (`2>&1 | head`); the work goes on
             self._gone = True
+        except OSError as error:  # a log on a full disk does without this line
+            if not disk.problem(error):
+                raise
 
     def _tell(self, event: RunEvent) -> None:
         if self._gone:

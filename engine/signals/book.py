@@ -14,7 +14,7 @@ from engine.config import Market, PortfolioConfig, SignalConfig
 from engine.data.panel import MONEY, Panel
 from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
-from engine.portfolio.strategy import Decisions, Strategy
+from engine.portfolio.strategy import Decisions, Strategy, memory_of, traded_scores
 from engine.records.orders import Positions
 from engine.signals.orders import Quotes, whole_lots
 from engine.signals.seal import TradingRules, text_array, text_of
@@ -49,14 +49,18 @@ class Books:
     quotes: Quotes
 
 
-def decision_sessions(number: int, portfolio: PortfolioConfig, signals: SignalConfig) -> list[int]:
+def decision_sessions(
+    number: int, strategy: Strategy, portfolio: PortfolioConfig, signals: SignalConfig
+) -> list[int]:
     """Numbers of the sessions whose scores make the book of session ``number``, ascending.
 
     Every ``rebalance_sessions``-th session of the panel decides, counted from its beginning, so that
-    tomorrow does not move yesterday's decisions. As many as overlap, and one more for yesterday's book.
+    tomorrow does not move yesterday's decisions. As many as overlap, as often as the strategy remembers, and
+    one more for yesterday's book.
     """
     step = portfolio.rebalance_sessions
-    count = signals.decisions or portfolio.n_tranches + 1
+    renewals = 1 + memory_of(strategy, portfolio)
+    count = signals.decisions or portfolio.n_tranches * renewals + 1
     last = number // step * step
     return [s for s in range(last - (count - 1) * step, last + 1, step) if s >= 0]
 
@@ -68,13 +72,13 @@ def build_books(
     strategy: Strategy,
     rules: TradingRules,
     *,
-    horizon: int,
+    columns: Sequence[int],
     day: dt.date,
 ) -> Books:
     """The book of ``day`` and the one before it, on the scores of the decisions so far.
 
-    ``history``: scores of the decision sessions up to ``day``, ascending. ``horizon``: column of the traded
-    score. A stock without a score at a decision has NaN there, which no strategy buys.
+    ``history``: scores of the decision sessions up to ``day``, ascending. ``columns``: of the horizons that
+    are traded. A stock without a score at a decision has NaN there, which no strategy buys.
     """
     names = sorted({s for scores in history for s in scores.symbols} | set(held))
     first = dt.date.fromisoformat(history[0].date)
@@ -86,7 +90,7 @@ def build_books(
     score_KN = np.full((len(history), len(names)), np.nan)
     for k, scores in enumerate(history):
         at = np.array([place[s] for s in scores.symbols], dtype=np.int64)
-        score_KN[k, at] = scores.score_MH[:, horizon]
+        score_KN[k, at] = traded_scores(scores.score_MH.T[list(columns), None])[0]
     decisions = Decisions(
         market=market,
         row_K=np.array([rows[scores.date] for scores in history], dtype=np.int64),

@@ -24,7 +24,7 @@ from engine.data.panel import Panel
 from engine.data.tables import SECURITY_SCHEMA
 from engine.files import digest
 from engine.portfolio.prediction import Prediction, Weights, score_column
-from engine.portfolio.strategy import Strategy
+from engine.portfolio.strategy import Strategy, traded_scores
 from engine.records import record
 from engine.records.card import Card, Health
 from engine.records.orders import Order, Positions, Refused, rows_csv
@@ -146,7 +146,9 @@ class _Unpacked:
     """The model's, with the signal's trading rules."""
     rules: TradingRules
     column: int
-    """Of the traded horizon among the scores."""
+    """Of `portfolio.horizon` among the scores: what is judged and explained."""
+    traded: tuple[int, ...]
+    """Of the horizons that make the book."""
     window: DayWindow
     history: tuple[Scores, ...]
     """Of the decisions before this session, ascending."""
@@ -175,6 +177,7 @@ def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> _Unpacked:
         config=whole,
         rules=rules,
         column=config.labels.horizons.index(rules.portfolio.horizon),
+        traded=tuple(config.labels.horizons.index(h) for h in whole.traded_horizons),
         window=window,
         history=tuple(_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history),
         panel=_panel(inputs, pins, config),
@@ -191,7 +194,7 @@ def book_of(day: _Unpacked, ranked: Ranked, strategy: Strategy) -> tuple[Scores,
         list(inputs.positions.shares) if inputs.positions else [],
         strategy,
         day.rules,
-        horizon=day.column,
+        columns=day.traded,
         day=dt.date.fromisoformat(inputs.key.session),
     )
     return today, books
@@ -212,13 +215,14 @@ def compose(
     inputs, rules, key = day.inputs, day.rules, day.inputs.key
     ranked = scorer.rank(day.window, day.column)
     today, books = book_of(day, ranked, strategy)
-    score_M = ranked.score_MH[:, day.column]
+    score_M = traded_scores(ranked.score_MH.T[list(day.traded), None])[0]
+    judged_M = ranked.score_MH[:, day.column]
     rank_M = _ranks(score_M)
     held = inputs.positions or model_positions(books, rules)
     target_N = books.today_N if inputs.decided else _as_held(books, held)
     plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, score_M))
     health = Health(
-        score_drift=reference.scores.drift(score_M),
+        score_drift=reference.scores.drift(judged_M),
         dispersion=ranked.deviation / reference.deviation,
         alpha=ranked.alpha,
     )
@@ -228,7 +232,7 @@ def compose(
     ]
     card = Card.of(key.session, key.exchange, lights, plan.figures)
     metadata = {"run_id": key.model, "market": day.config.data.market}
-    explained = _explained(day, books, scorer, features, score_M)
+    explained = _explained(day, books, scorer, features, judged_M)
     files = {
         "inputs.json": record.to_bytes(inputs, indent=1),
         "scores.parquet": _scores_file(key, today, rank_M, day.config.labels.horizons, metadata),

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import disk
 from engine.config import Config, ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.files import MANIFEST, digest, inside, sync_directory, write_bytes
@@ -194,8 +195,8 @@ class SealStore:
         name = f"{session}-r{revision}" if revision else session
         target = self.root / name
         staging = self.root / f"{_STAGING}{name}-{secrets.token_hex(4)}"
-        staging.mkdir(parents=True)
         try:
+            staging.mkdir(parents=True)
             told = manifest_bytes(files, manifest)
             seal = hashlib.sha256(told).hexdigest() + "\n"
             for file, content in {**files, MANIFEST: told, SEAL: seal.encode()}.items():
@@ -205,9 +206,8 @@ class SealStore:
             sync_directory(self.root)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise EnvironmentProblem(
-                    f"{target}: cannot be written ({error.strerror})"
-                ) from error
+                found = EnvironmentProblem(f"{target}: cannot be written ({error.strerror})")
+                raise disk.problem(error, target) or found from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return read_seal(target)
@@ -254,8 +254,11 @@ def trading_config(packed: Config, config: Config) -> Config:
 
 
 def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:
-    """The model's configuration with the trading rules of a signal."""
+    """The model's configuration with the trading rules of a signal; one of before `portfolio.score` traded
+    the score of a horizon.
+    """
     tables = {name: trading[name] for name in _TRADING}
+    tables["portfolio"] = {"score": "horizon"} | tables["portfolio"]
     backtest = config.backtest.model_dump() | {_CASH: trading[_CASH]}
     return Config.model_validate({**config.model_dump(), **tables, "backtest": backtest})
 

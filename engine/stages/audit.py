@@ -32,9 +32,12 @@ _SCORED_DAYS = 4
 
 
 def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
-    """Write ``audit.json``; exit code 6 with a leak."""
-    if run is not None:
-        context = replace(context, config=context.store.open(run).config())
+    """Write ``audit.json``; exit code 6 with a leak. Of a run its own rules, and its network's scores: a
+    walk-forward has a network for each fold, and its rules alone are audited.
+    """
+    found_run = None if run is None else context.store.open(run)
+    if found_run is not None:
+        context = replace(context, config=found_run.config())
     context.sink.emit(StageStarted(stage="audit"))
     store = PanelStore(context.workspace / "data")
     snapshot = store.snapshot()
@@ -45,7 +48,9 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
             context.config,
             context.sink,
             split_features=lambda: _labels_only(context),
-            scores=None if run is None else lambda: _score_leaks(context, run),
+            scores=None
+            if found_run is None or found_run.command == "walkforward"
+            else lambda: _score_leaks(context, found_run.id),
             deep=deep,
             adjusted=any(plan.price_scale == "adjusted" for plan in plans),
         ),

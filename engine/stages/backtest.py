@@ -1,10 +1,8 @@
 """`backtest`: what the out-of-sample scores of a run would have earned, after costs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import polars as pl
 from msgspec import structs
 
@@ -14,8 +12,6 @@ from engine.backtest.baselines import (
     random_band,
     stored_baselines,
 )
-from engine.backtest.fast import run_orders
-from engine.backtest.frictions import Frictions
 from engine.backtest.holdings import (
     Trades,
     annual_parts,
@@ -33,7 +29,8 @@ from engine.data.load import load_panel
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
 from engine.files import read_parquet, write_parquet
-from engine.portfolio.book import Book, measure
+from engine.portfolio.aim import share_of_scores
+from engine.portfolio.book import Book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
@@ -45,7 +42,7 @@ from engine.records.backtest import (
     RivalFigures,
     SettingsTable,
 )
-from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
+from engine.records.book import ExtremeDay, HeldBreaks
 from engine.records.quality import QualityReport
 from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
@@ -54,6 +51,7 @@ from engine.runs.trials import count_trials, record_trials
 from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
+from engine.stages.waterfall import alpha_to_orders
 
 _TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
@@ -112,13 +110,15 @@ def backtest(
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
         h, trials = config.portfolio.horizon, count_trials(context.store)
         judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
+        summary = _summarise(simulator, book, simulation, result, judged(result), quality)
         summary = structs.replace(
-            _summarise(simulator, book, simulation, result, judged(result), quality),
+            summary,
+            notes=(*summary.notes, *_share_called_for(config, factor)),
             judged_days=days,
             spans=protocol.span_figures(result, days, judged),
             baselines=baselines,
             factor=factor,
-            alpha_to_orders=_alpha_to_orders(simulator, book, simulation, factor),
+            alpha_to_orders=alpha_to_orders(simulator, book, simulation, factor),
         )
         book.weights(found.id, config.portfolio).write(found.path("weights.parquet"))
         _write_holdings(found, simulator, simulation)
@@ -189,8 +189,8 @@ def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     stored = run.path("baselines.parquet")
     if stored.is_file():
         rows = read_parquet(stored).filter(pl.col("split") == "test")
-        horizon = simulator.config.portfolio.horizon
-        return stored_baselines(rows, simulator.market, simulator.score_DN, horizon)
+        horizons = simulator.config.traded_horizons
+        return stored_baselines(rows, simulator.market, simulator.score_DN, horizons)
     return price_baselines(simulator.panel, simulator.market, simulator.score_DN)
 
 
@@ -244,6 +244,17 @@ def _suspicions(extremes: Iterable[ExtremeDay]) -> list[str]:
     ]
 
 
+def _share_called_for(config: Config, factor: FactorFigures) -> list[str]:
+    """For a book that trades a share of the way: what these days would have called for."""
+    if config.portfolio.strategy != "aim_portfolio" or not factor.quantile_returns:
+        return []
+    share = share_of_scores(factor, config.costs, config.portfolio)
+    return [
+        f"costs, edge and persistence of the scores on these days call for a trade_share of {share:g}; "
+        f"{config.portfolio.trade_share:g} is set. Choose it on other days than those that are judged"
+    ]
+
+
 def _broken(found: HeldBreaks) -> list[str]:
     if not found.held:
         return []
@@ -251,60 +262,6 @@ def _broken(found: HeldBreaks) -> list[str]:
         f"{found.held} breaks in the book, none of them earned; had every one gone against it: "
         f"{found.worst_case:.1%} of the equity"
     ]
-
-
-def _alpha_to_orders(
-    simulator: Simulator, book: Book, simulation: Simulation, factor: FactorFigures
-) -> AlphaToOrders:
-    """From the score to the orders: what each step left of the book and of its expected IC.
-
-    Expected IC = RankIC of the scores x transfer coefficient of the step. Steps that depend on the path of
-    the equity (fills, liquidity, lots, price limits, stop) are simulated one after the other.
-    """
-    rank_ic = factor.traded.rank_ic
-    steps = (*book.steps, *_order_steps(simulator, book))
-    return AlphaToOrders(
-        rank_ic=rank_ic,
-        steps=tuple(structs.replace(step, expected_ic=rank_ic * step.transfer) for step in steps),
-        orders=simulation.shortfall,
-    )
-
-
-def _order_steps(simulator: Simulator, book: Book) -> Iterator[BookStep]:
-    """The book as held at the evening of the fill, with one rule of trading more each time."""
-    limits, all_of_them = simulator.config.constraints, simulator.frictions
-    rules = {
-        f"at most {limits.max_adv_share:.0%} of turnover": ("max_share",),
-        "whole lots": ("lot_DN",),
-        "daily price limits": ("no_buy_DN", "no_sell_DN"),
-        f"drawdown stop {limits.drawdown_stop:.0%}": ("drawdown_stop",),
-    }
-    plain = Frictions.from_costs(simulator.config.costs, simulator.panel.sessions_per_year)
-    names = {name for fields in rules.values() for name in fields}
-    frictions = replace(all_of_them, **{name: getattr(plain, name) for name in names})
-    yield _held("filled one session later", simulator, book, frictions)
-    for name, fields in rules.items():
-        added = {field: getattr(all_of_them, field) for field in fields}
-        if all(np.array_equal(added[field], getattr(frictions, field)) for field in fields):
-            continue  # this rule is off
-        frictions = replace(frictions, **added)
-        yield _held(name, simulator, book, frictions)
-
-
-def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> BookStep:
-    table, decisions = simulator.table, book.decisions
-    ledger, orders, _ = run_orders(
-        table,
-        table.orders(book.targets()),
-        frictions=frictions,
-        initial_cash=simulator.config.backtest.initial_cash,
-    )
-    rows = decisions.row_K + 1
-    inside = rows < len(ledger.equity_D)
-    rows = rows[inside]
-    held_KN = np.zeros_like(book.weight_KN)
-    held_KN[inside] = orders.shares_DN[rows] * table.mark_DN[rows] / ledger.equity_D[rows, None]
-    return measure(name, held_KN, decisions)
 
 
 def _backtest_text(summary: BacktestSummary) -> str:

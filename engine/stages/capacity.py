@@ -7,10 +7,12 @@ from typing import Self
 import psutil
 
 from engine.config import Config
+from engine.disk import size
 from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model, parameter_table
-from engine.runs.events import Noted
+from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink, NullSink
+from engine.stages.cluster import cluster_cores
 from engine.stages.context import StageContext
 from engine.training.device import choose_device, physical_cores
 from engine.training.memory import step_bytes
@@ -20,6 +22,18 @@ _PROCESS = 0.6 * GIB
 """Interpreter and libraries of a process that trains."""
 _RAM_SHARE = 0.7
 """Of the memory that is free; the rest is for what the estimate does not know."""
+_CHECKPOINT_COPIES = 5
+"""resume, healthy, best, kept, and the one being written."""
+_REFIT_COPIES = 4
+"""Those of a refit, which has no best; in memory the first network stays beside it."""
+_OPTIMIZER_FACTOR = 3
+"""Weights and two moments."""
+
+
+def checkpoint_bytes(config: Config, parameters: int) -> int:
+    """Room on the disk for all checkpoints of one network with so many weights."""
+    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
+    return copies * _OPTIMIZER_FACTOR * parameters * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +96,10 @@ def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: flo
 def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> int:
     """How many processes this machine has room for now, told with what decided it."""
     config = context.config
+    if config.executor.kind == "ray":
+        jobs = config.executor.jobs or cluster_cores(config)
+        sink.emit(Noted(message=f"{jobs} at a time on the cluster {config.executor.address}"))
+        return jobs
     found = capacity(
         config,
         Needs.of_features(config, features),
@@ -91,6 +109,15 @@ def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> in
     )
     sink.emit(Noted(message=f"{found.jobs} at a time: {found.why}"))
     return found.jobs
+
+
+def warn_of_memory(config: Config, features: FeatureSet, sink: EventSink) -> None:
+    """Tell where a training on these inputs is likely to be ended for want of memory."""
+    needs, free = Needs.of_features(config, features).alone, psutil.virtual_memory().available
+    if needs > free:
+        told = f"needs about {size(needs)}, {size(free)} are free"
+        hint = "lower training.days_per_step or the size of the universe"
+        sink.emit(Warned(code="memory", message=told, hint=hint))
 
 
 def usable_cores() -> int:

@@ -37,7 +37,7 @@ from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.capacity import jobs_for
-from engine.stages.context import Outcome, StageContext, run_session, with_jobs
+from engine.stages.context import Outcome, StageContext, run_session, with_executor
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
 from engine.stages.text import line, table
@@ -132,6 +132,8 @@ def compare(
     model: str = NETWORK,
     confirm: bool = False,
     jobs: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
@@ -143,7 +145,9 @@ def compare(
         run = context.store.open(resume)
         plan = _plan_of(run)
         plan = msgspec.structs.replace(plan, confirm=plan.confirm or confirm)
-        return _train_and_judge(with_jobs(replace(context, config=run.config()), jobs), plan)
+        return _train_and_judge(
+            with_executor(replace(context, config=run.config()), jobs, executor, address), plan
+        )
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
             kind=what[0],
@@ -157,7 +161,7 @@ def compare(
             model=model,
             confirm=confirm,
         )
-        return _train_and_judge(with_jobs(context, jobs), plan)
+        return _train_and_judge(with_executor(context, jobs, executor, address), plan)
     if len(what) < 2:
         hint = "sizes, ablations, permutations, or two and more run ids"
         raise UsageError("compare what?", hint=hint)

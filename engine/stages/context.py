@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from engine import hashes
+from engine import disk, hashes
 from engine.config import Config
 from engine.config.file import Origins, override
 from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
@@ -16,6 +16,7 @@ from engine.files import Json, digest
 from engine.runs import lock
 from engine.runs.events import Noted, RunFinished, RunStarted, Status
 from engine.runs.launch import ControlFiles
+from engine.runs.room import waiting_for_room
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
 
@@ -106,12 +107,19 @@ def open_or_create(
     return run, replace(context, config=config)
 
 
-def with_jobs(context: StageContext, jobs: int | None) -> StageContext:
-    """The context with ``--jobs`` in its configuration; as it is where that was not given."""
-    if jobs is None:
+def with_executor(
+    context: StageContext,
+    jobs: int | None,
+    executor: str | None = None,
+    address: str | None = None,
+) -> StageContext:
+    """The context with ``--jobs``, ``--executor`` and ``--address`` in its configuration, as far as given."""
+    asked = {"jobs": jobs, "kind": executor, "address": address}
+    given = {f"executor.{key}": value for key, value in asked.items() if value is not None}
+    if not given:
         return context
-    config = override(context.config, {"executor.jobs": jobs}, origin="--jobs")
-    return replace(context, config=config)
+    origin = "--jobs, --executor or --address" if len(given) > 1 or jobs is None else "--jobs"
+    return replace(context, config=override(context.config, given, origin=origin))
 
 
 def require_model(run: Run) -> None:
@@ -150,16 +158,21 @@ def run_session(
                     resumed=resumed,
                 )
             )
+            files = ControlFiles.of(run)
             try:
-                yield session
-            except EngineError as error:
-                status: Status = "stopped" if isinstance(error, Interrupted) else "failed"
-                session.sink.emit(RunFinished(status=status, error=error.message, hint=error.hint))
-                raise
+                with waiting_for_room(
+                    run.directory, session.sink, files, lambda: context.stop.requested
+                ):
+                    yield session
             except BaseException as error:
-                session.sink.emit(
-                    RunFinished(status="failed", error=f"{type(error).__name__}: {error}")
-                )
+                told = error if isinstance(error, EngineError) else disk.problem(error)
+                status: Status = "stopped" if isinstance(error, Interrupted) else "failed"
+                ended = RunFinished(status=status, error=f"{type(error).__name__}: {error}")
+                if told is not None:
+                    ended = RunFinished(status=status, error=told.message, hint=told.hint)
+                session.sink.emit(ended)
+                if told is not None and told is not error:
+                    raise told from error
                 raise
             session.sink.emit(RunFinished(status=session.status, summary=session.summary))
         finally:

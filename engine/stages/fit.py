@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from engine import disk
 from engine.config import Config
 from engine.dataset.loader import steps_of_epoch
 from engine.dataset.split import Fold, Part, Split, refit_split
@@ -23,6 +24,7 @@ from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageSt
 from engine.runs.launch import RESUMABLE, ControlFiles
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages.capacity import checkpoint_bytes
 from engine.stages.context import StageContext
 from engine.stages.identity import identity
 from engine.stages.load import Dataset, as_taught
@@ -64,6 +66,8 @@ def build_trainer(
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
     _announce(config, features, split, model, sink)
+    if not directory.exists():
+        disk.require(directory, checkpoint_bytes(config, sum(parameter_table(model).values())))
     sink.emit(StageStarted(stage="startup"))
     check_startup(
         model,

@@ -38,10 +38,10 @@ from engine.runs.events import (
 from engine.runs.launch import ControlFiles
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
+from engine.stages.cluster import beside
 from engine.stages.context import StageContext
 from engine.stages.fit import network_file, network_name, score_network, seeded
 from engine.stages.load import Dataset, Loader, load_dataset
-from engine.stages.processes import Processes, Task
 from engine.stages.rivals import (
     SIMPLE,
     RivalProgress,
@@ -51,6 +51,7 @@ from engine.stages.rivals import (
     score_simple,
     simple_file,
 )
+from engine.stages.tasks import Task
 from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
 
 
@@ -236,7 +237,7 @@ def do_beside(
         return True
 
     try:
-        for done, task in enumerate(Processes(context, jobs).each(iter(todo), watch), 1):
+        for done, task in enumerate(beside(context, jobs).each(iter(todo), watch), 1):
             sink.emit(TaskFinished(task=task.part))
             sink.emit(Advanced(stage="train", done=done, total=len(todo), note=task.part))
     except Interrupted as error:

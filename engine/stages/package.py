@@ -46,7 +46,7 @@ class Trained:
         return {
             name: path
             for member in self.members
-            for name, path in zip(_inside(member), member.paths, strict=True)
+            for name, path in zip(names_inside(member), member.paths, strict=True)
         }
 
 
@@ -127,7 +127,7 @@ def _networks(name: str, snapshots: Sequence[Snapshots]) -> MemberFiles:
     )
 
 
-def _inside(member: MemberFiles) -> tuple[str, ...]:
+def names_inside(member: MemberFiles) -> tuple[str, ...]:
     """Names of a member's files in a package."""
     if not member.blocks:
         return (member_file(member.name),)
@@ -138,7 +138,7 @@ def _facts(trained: Trained, dataset: Dataset) -> dict[str, object]:
     result, config, members = trained.result, trained.config, trained.members
     alone = len(members) == 1
     packed = [
-        MemberFacts(name=member.name, files=_inside(member), blocks=member.blocks)
+        MemberFacts(name=member.name, files=names_inside(member), blocks=member.blocks)
         for member in members
     ]
     return {

@@ -16,18 +16,12 @@ from engine.records import record
 from engine.records.audit import AUDIT, read_audit
 from engine.records.drill import read_drill
 from engine.records.plans import PreflightResult, PreflightRow
-from engine.stages.capacity import GIB, Needs, capacity, usable_cores
+from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
 
 _CALENDAR_WARNING_DAYS = 60
-_CHECKPOINT_COPIES = 5
-"""resume, healthy, best, kept, and the one being written."""
-_REFIT_COPIES = 4
-"""Those of a refit, which has no best; in memory the first network stays beside it."""
-_OPTIMIZER_FACTOR = 3
-"""Weights and two moments."""
 
 
 def preflight(context: StageContext) -> Outcome:
@@ -97,11 +91,10 @@ def _data(context: StageContext) -> list[PreflightRow]:
     n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
-    parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
+    parameters = sum(parameter_table(build_model(config, n_features)).values())
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
     needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
-    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    disk = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
@@ -131,11 +124,15 @@ def _data(context: StageContext) -> list[PreflightRow]:
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
-            f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
+            f"{panel.snapshot.exchange}, known {_how_long(days_left)}",
             "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
             "" if days_left > _CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),
     ]
+
+
+def _how_long(days: int) -> str:
+    return f"for {days:,} more days" if days < 9999 else "without an end"
 
 
 def _audit(context: StageContext) -> PreflightRow:

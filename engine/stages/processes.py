@@ -10,35 +10,21 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Self
 
-import msgspec
-from msgspec import Struct
-
-from engine.errors import (
-    ConfigError,
-    DataError,
-    EngineError,
-    EnvironmentProblem,
-    GateError,
-    Interrupted,
-    LockedError,
-    UsageError,
-)
+from engine.errors import ConfigError, EnvironmentProblem, GateError, Interrupted
 from engine.records import record
-from engine.runs import lock
-from engine.runs.events import Noted, RunEvent, RunFinished
+from engine.runs.events import Noted, RunFinished
 from engine.runs.launch import LIMITS, ControlFiles, argv
 from engine.runs.sink import read_new
-from engine.runs.store import Run, RunStore
 from engine.stages.context import StageContext
+from engine.stages.tasks import Answer, Task, Watch, Worker
 
 _POLL_S = 0.1
-_FREE_S = 60.0
-"""For the worker of a starter that was killed to end its step and let go of its task."""
 _GRACE_S = 8.0
 """For a worker that is asked to stop; then it is killed, and loses what it did since its last checkpoint."""
 _REFUSED = (GateError.exit_code, ConfigError.exit_code)
@@ -46,109 +32,52 @@ _REFUSED = (GateError.exit_code, ConfigError.exit_code)
 _ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "NUMBA_NUM_THREADS": "1"}
 """Of a worker in safe mode: two beside each other that both want two cores wait for each other. The bits of
 LightGBM (deterministic) and of our kernels do not depend on it."""
-_KINDS = (UsageError, DataError, LockedError, GateError, Interrupted)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a worker does at a time: a whole run, or the part of one that has this name."""
-
-    run: Run
-    part: str = ""
-    """Empty: the whole run."""
-
-    @property
-    def name(self) -> str:
-        """Of the part, else of the run."""
-        return self.part or self.run.id
-
-    @property
-    def events_path(self) -> Path:
-        """Where it tells what it does."""
-        return self._path("events.jsonl")
-
-    @property
-    def log_path(self) -> Path:
-        """What its process wrote to stderr."""
-        return self._path("log.txt")
-
-    @property
-    def lock_path(self) -> Path:
-        """Held by who does it."""
-        return self._path("lock")
-
-    def wait_until_free(self) -> None:
-        """Until the worker of a starter that was killed has let go of it; then the lock decides."""
-        end = time.monotonic() + _FREE_S
-        while lock.is_held(self.lock_path) and time.monotonic() < end:
-            time.sleep(_POLL_S)
-
-    def _path(self, name: str) -> Path:
-        return self.run.path(f"tasks/{self.part}/{name}" if self.part else name)
-
-    @property
-    def line(self) -> str:
-        """As a worker reads it."""
-        return f"{self.run.id} {self.part}\n"
-
-    @classmethod
-    def of_line(cls, line: str, store: RunStore) -> "Task":
-        """Inverse of `line`."""
-        run, _, part = line.rstrip("\n").partition(" ")
-        return cls(store.open(run), part)
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """How a task ended, as a line on a worker's standard output."""
-
-    exit_code: int = 0
-    message: str = ""
-    hint: str = ""
-
-    @classmethod
-    def of(cls, error: EngineError) -> "Answer":
-        """Of a task that ended with an error."""
-        return cls(exit_code=error.exit_code, message=error.message, hint=error.hint)
-
-    @property
-    def line(self) -> str:
-        """As the starter reads it."""
-        return msgspec.json.encode(self).decode() + "\n"
-
-    def error(self) -> EngineError:
-        """The error again, of the kind with its exit code."""
-        kinds = {kind.exit_code: kind for kind in _KINDS}
-        return kinds.get(self.exit_code, EnvironmentProblem)(self.message, hint=self.hint)
-
-
-Watch = Callable[[Task, RunEvent], bool]
-"""Sees every event of a task; False: it has done enough and is asked to stop."""
 
 
 @dataclass(slots=True)
-class _Worker:
-    """A child process, and the task it is at."""
+class LocalWorker:
+    """A child process."""
 
     process: "subprocess.Popen[bytes]"
     task: Task | None = None
     asked: bool = False
-    """It was told to stop, so it takes no task any more."""
     _heard: bytes = b""
 
-    @property
-    def is_free(self) -> bool:
-        """Whether it waits for a task."""
-        return self.task is None and not self.asked and self.process.poll() is None
+    @classmethod
+    def start(cls, context: StageContext, jobs: int, task: Task) -> Self:
+        """A process for this task and later ones, one of ``jobs`` beside each other."""
+        environment = dict(os.environ) | _ONE_THREAD
+        if context.config.training.mode == "optimized":
+            share = max(1, (os.cpu_count() or 1) // jobs)
+            environment = dict(os.environ) | dict.fromkeys(LIMITS, str(share))
+        task.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with task.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                argv(context.workspace, ["work", "--run", task.run.id, "--quiet"]),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                env=environment,
+                start_new_session=True,
+            )
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        return cls(process)
+
+    def ready(self) -> bool:
+        """At once."""
+        return True
 
     def begin(self, task: Task) -> None:
-        """Hand it a task; one that has died meanwhile is found out when its answer is looked for."""
+        """Hand it a task as a line."""
         self.task = task
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.write(task.line.encode())
 
     def answer(self) -> Answer | None:
-        """Its answer, if it has come."""
+        """The line that it has written, if there is one."""
         assert self.process.stdout is not None
         self._heard += self.process.stdout.read() or b""
         line, newline, rest = self._heard.partition(b"\n")
@@ -157,6 +86,10 @@ class _Worker:
         self._heard = rest
         return record.parse(line, Answer, "answer of a worker")
 
+    def ended(self) -> int | None:
+        """Exit code of the process; None while it lives."""
+        return self.process.poll()
+
     def stop(self) -> None:
         """Ask once: a second signal would end it in mid-step."""
         if not self.asked and self.process.poll() is None:
@@ -164,26 +97,37 @@ class _Worker:
             self.process.send_signal(signal.SIGTERM)
 
     def dismiss(self) -> None:
-        """No more tasks for it: it ends when it has done the one it is at."""
+        """Close its input."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+    def bury(self, seconds: float) -> None:
+        """Wait for its end, or kill it."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 @dataclass(slots=True)
 class Processes:
-    """Up to ``jobs`` tasks at a time, each in a child process that is kept for the next one."""
+    """Up to ``jobs`` tasks at a time, each with a worker that is kept for the next one."""
 
     context: StageContext
     jobs: int
-    _workers: list[_Worker] = field(default_factory=list)
+    start: Callable[[StageContext, int, Task], Worker] = LocalWorker.start
+    tries: int = 2
+    """How often a task is begun whose worker dies."""
+    _workers: list[Worker] = field(default_factory=list)
     _again: list[Task] = field(default_factory=list)
-    """Tasks whose process died, to be begun once more."""
-    _died: set[Task] = field(default_factory=set)
+    """Tasks that wait: their process died, or there was no worker for them."""
+    _died: Counter[Task] = field(default_factory=Counter)
     _read_to: dict[Task, int] = field(default_factory=dict)
     """Offset in the events of each task."""
 
     def each(self, tasks: Iterator[Task], watch: Watch) -> Iterator[Task]:
-        """Do the tasks; each comes back when it has ended. A task whose process dies is begun once more.
+        """Do the tasks; each comes back when it has ended. A task whose process dies is begun again.
 
         Interrupted if stopped. The error of a part is raised here; of a whole run only one that says
         nothing about its settings.
@@ -198,26 +142,37 @@ class Processes:
             self._end(watch)
 
     @property
-    def _busy(self) -> list[tuple[_Worker, Task]]:
+    def _busy(self) -> list[tuple[Worker, Task]]:
         return [(worker, worker.task) for worker in self._workers if worker.task is not None]
 
     def _hand_out(self, tasks: Iterator[Task], watch: Watch) -> bool:
-        """Give every free worker a task while there are any; whether one is at work."""
+        """Give every free worker a task while there are any; whether one is at work or waits for a worker."""
         while len(self._busy) < self.jobs:
             task = self._again.pop() if self._again else next(tasks, None)
             if task is None:
                 break
+            worker = self._free(task)
+            if worker is None:
+                self._again.append(task)
+                break
             task.wait_until_free()
-            free = (worker for worker in self._workers if worker.is_free)
-            worker = next(free, None) or self._start(task)
             worker.begin(task)
-        return bool(self._busy)
+        return bool(self._busy or self._again)
+
+    def _free(self, task: Task) -> Worker | None:
+        """One that waits for a task; else a new one, where there is room for it and it can begin at once."""
+        living = [worker for worker in self._workers if worker.ended() is None]
+        idle = [worker for worker in living if worker.task is None and not worker.asked]
+        if len(living) < self.jobs and not any(worker.ready() for worker in idle):
+            idle.append(self.start(self.context, self.jobs, task))
+            self._workers.append(idle[-1])
+        return next((worker for worker in idle if worker.ready()), None)
 
     def _look(self, watch: Watch) -> Iterator[Task]:
         """Show what is new, and give back the tasks that have ended."""
         self._pass_wishes_on()
         for worker, task in self._busy:
-            code = worker.process.poll()  # before reading: after its end nothing is written
+            code = worker.ended()  # before reading: after its end nothing is written
             answer = worker.answer()
             self._read(worker, task, watch)
             if answer is None and code is None:
@@ -231,7 +186,7 @@ class Processes:
                 self._judge(worker, task, answer)
             yield task
 
-    def _read(self, worker: _Worker, task: Task, watch: Watch) -> None:
+    def _read(self, worker: Worker, task: Task, watch: Watch) -> None:
         before, now = -1, self._read_to.get(task, 0)
         while before != now:
             before = now
@@ -241,23 +196,24 @@ class Processes:
                 if not watch(task, event):
                     worker.stop()
 
-    def _is_over(self, worker: _Worker, task: Task, code: int | None, watch: Watch) -> bool:
+    def _is_over(self, worker: Worker, task: Task, code: int | None, watch: Watch) -> bool:
         """Whether a task whose process died without an answer is not begun again: it was told to end."""
         if worker.asked:
             return True
         if self.context.stop.requested:
             raise Interrupted(f"{task.name}: stopped")
-        if task in self._died:
+        self._died[task] += 1
+        if self._died[task] == self.tries:
             raise EnvironmentProblem(
-                f"{task.name}: its process ended twice, last with {code}; see {task.log_path}",
+                f"{task.name}: its process ended {self._died[task]} times, last with {code}; see "
+                f"{task.log_path}",
                 hint="most often memory ran out: with --jobs 1 and --resume it goes on",
             )
-        self._died.add(task)
         self._again.append(task)
-        watch(task, Noted(message=f"its process ended with {code}; it is begun once more"))
+        watch(task, Noted(message=f"its process ended with {code}; it is begun again"))
         return False
 
-    def _judge(self, worker: _Worker, task: Task, answer: Answer) -> None:
+    def _judge(self, worker: Worker, task: Task, answer: Answer) -> None:
         """An end that says nothing about the settings of a run ends the whole work."""
         if not answer.exit_code or worker.asked:
             return
@@ -291,32 +247,7 @@ class Processes:
             worker.stop()
         end = time.monotonic() + _GRACE_S
         for worker in self._workers:
-            try:
-                worker.process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+            worker.bury(max(0.0, end - time.monotonic()))
         for worker, task in busy:
             self._read(worker, task, watch)
         self._workers.clear()
-
-    def _start(self, task: Task) -> _Worker:
-        environment = dict(os.environ) | _ONE_THREAD
-        if self.context.config.training.mode == "optimized":
-            share = max(1, (os.cpu_count() or 1) // self.jobs)
-            environment = dict(os.environ) | dict.fromkeys(LIMITS, str(share))
-        task.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with task.log_path.open("ab") as log:
-            process = subprocess.Popen(
-                argv(self.context.workspace, ["work", "--run", task.run.id, "--quiet"]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                env=environment,
-                start_new_session=True,
-            )
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        self._workers.append(worker := _Worker(process))
-        return worker

@@ -167,7 +167,9 @@ def _audit(context: StageContext, model: Model) -> GateCondition:
     if not found.passed:
         return _condition("audit", False, f"{found.leaks[0].name} sees ahead")
     if found.rules != digest(model.facts.rules):
-        return _condition("audit", False, "passed under other rules than the run's")
+        return _condition(
+            "audit", False, "passed under other rules than the run's: `atft-tui audit RUN`"
+        )
     return _condition("audit", True, f"passed on data to {found.session}")
 
 

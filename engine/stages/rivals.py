@@ -3,7 +3,7 @@
 The perceptron among them is the network itself with every block off, taught by the same trainer.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,16 +59,19 @@ def score_rivals(
     seeds: int = 1,
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
+    ready: Callable[[pl.DataFrame], object] = lambda scores: None,
 ) -> pl.DataFrame:
     """Scores of every rival on the days of some parts of a fold, as `compute_baselines` gives.
 
-    ``dataset`` as `hearing` gives it. Torch's random state is as before afterwards, so a run that has the
-    scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
+    ``ready`` gets those that are no networks as soon as they are made. ``dataset`` as `hearing` gives it.
+    Torch's random state is as before afterwards, so a run that has the scores already goes on with the same
+    numbers. Interrupted, after the fit or the step, when asked to stop.
     """
     config = context.config
     total = count_simple(dataset, fold, parts, config, seeds) + seeds
     progress = RivalProgress(sink, context.stop, total)
     simple = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
+    ready(simple)
     networks = _score_networks(
         context, run, dataset, fold, member=PERCEPTRON, seeds=seeds, parts=parts, sink=progress
     )

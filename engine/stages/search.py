@@ -32,7 +32,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.load import Shelf
-from engine.stages.processes import Task
+from engine.stages.tasks import Task
 from engine.stages.workers import failure, workers
 from engine.tuning.space import applied
 from engine.tuning.study import AskedTrial, Study, TrialProgress

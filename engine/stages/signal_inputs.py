@@ -23,6 +23,7 @@ from engine.errors import GateError, UsageError
 from engine.features.feature_set import FeatureSet
 from engine.files import json_text, text_digest
 from engine.portfolio.market_data import LOOK_BACK
+from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.card import Card, DayEvidence, PositionEvidence, SignalEvidence
 from engine.records.orders import Positions
@@ -222,7 +223,9 @@ class Gatherer:
 
     @cached_property
     def _earlier_decisions(self) -> tuple[int, ...]:
-        wanted = decision_sessions(self.session, self.config.portfolio, self.config.signals)
+        strategy = load_strategy(self.config.portfolio.strategy)
+        config = self.config
+        wanted = decision_sessions(self.session, strategy, config.portfolio, config.signals)
         return tuple(s for s in wanted if s != self.session and s in self._usable)
 
     def unpriced(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.blend import blended
+from engine.stages.capacity import warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
@@ -116,6 +117,7 @@ def _train_run(
         context, run, dataset.features, split.test, confirm=confirm, way=protocol.NEWEST_DAYS
     )
     taught = as_taught(dataset, split, config)
+    warn_of_memory(config, dataset.features, sink)
     runtime, folder = start_runtime(config, sink), run.path("checkpoints")
     trainer = build_trainer(
         context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
@@ -208,7 +210,11 @@ def _baselines(
     else:
         sink.emit(StageStarted(stage="baselines"))
         whole = Fold(index=0, split=split)
-        frame = score_rivals(context, run, hearing(dataset, config), whole, sink=sink)
+        # Told as they come: the perceptron's training may take longer than all before it.
+        frame = score_rivals(
+            context, run, hearing(dataset, config), whole, sink=sink,
+            ready=lambda simple: _judge_baselines(context, simple, taught, sink),
+        )  # fmt: skip
         oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), taught, split)
         frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
         write_parquet(path, frame)

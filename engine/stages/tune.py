@@ -25,7 +25,7 @@ from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages import protocol
-from engine.stages.context import Outcome, StageContext, run_session, with_jobs
+from engine.stages.context import Outcome, StageContext, run_session, with_executor
 from engine.stages.load import Dataset, Shelf
 from engine.stages.search import Search, epochs_per_fold
 from engine.stages.text import table
@@ -48,6 +48,8 @@ def tune(
     study: str,
     confirm: bool = False,
     jobs: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Search until ``trials`` trials of the study have ended, those of earlier calls included.
@@ -55,7 +57,7 @@ def tune(
     ``resume``: the run of a search; it goes on with its own configuration, to the number it was asked for.
     Trials beside each other know less of each other, so there is one at a time unless more are asked for.
     """
-    context = with_jobs(context, jobs)
+    context = with_executor(context, jobs, executor, address)
     jobs = context.config.executor.jobs or 1
     plan = StudyPlan(study=study, trials=trials, jobs=jobs, confirm=confirm)
     if resume is not None:

@@ -23,8 +23,8 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.load import Shelf
-from engine.stages.processes import Task
 from engine.stages.search import epoch_words
+from engine.stages.tasks import Task
 from engine.stages.workers import failure, workers
 from engine.tuning.space import Variant
 

@@ -20,8 +20,8 @@ from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.blend import blended, known_horizons, plain_members
-from engine.stages.capacity import jobs_for
-from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_jobs
+from engine.stages.capacity import jobs_for, warn_of_memory
+from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_executor
 from engine.stages.fit import score_seeds, write_predictions
 from engine.stages.fold_tasks import (
     blend_members,
@@ -54,6 +54,8 @@ def walkforward(
     model: str = NETWORK,
     confirm: bool = False,
     jobs: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -72,8 +74,12 @@ def walkforward(
     if model not in MODELS:
         known = ", ".join(MODELS)
         raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
-    run, context = open_or_create(with_jobs(context, jobs), "walkforward", resume=resume)
-    context = with_jobs(context, jobs)  # a run that was there has a configuration of its own
+    run, context = open_or_create(
+        with_executor(context, jobs, executor, address), "walkforward", resume=resume
+    )
+    context = with_executor(
+        context, jobs, executor, address
+    )  # a run that was there has a configuration of its own
     if resume is not None:
         plan = record.read_if_there(run.path(WALKFORWARD_PLAN), WalkforwardPlan) or plan
     found = run_walkforward(context, run, plan, resume=resume is not None, confirm=confirm)
@@ -104,6 +110,7 @@ def run_walkforward(
         days = protocol.admit(
             context, run, dataset.features, test_sessions(folds), confirm=confirm, way=LAST_TEST
         )
+        warn_of_memory(context.config, dataset.features, sink)
         jobs = jobs or jobs_for(context, dataset.features, sink)
         tables = _scores(context, run, dataset, folds, plan, jobs, sink)
         scores, baselines = _take(tables, plan.model, config)
@@ -136,14 +143,15 @@ def _scores(
     Several processes make them first; what is gathered then has been told.
     """
     seeds, members = plan.seeds, blend_members(context.config, plan)
-    if jobs > 1:
+    elsewhere = jobs > 1 or context.config.executor.kind == "ray"
+    if elsewhere:
         do_beside(context, run, plan, len(folds), jobs, sink)
         sink = NullSink()
     score = partial(score_seeds, context, run, dataset, folds, seeds=seeds, parts=("test",))
     frames = [named(score(sink=sink), NETWORK)] if NETWORK in members else []
     if plan.with_baselines or plan.model != NETWORK:
         sink.emit(StageStarted(stage="baselines"))
-        heard = dataset if jobs > 1 else hearing(dataset, context.config)
+        heard = dataset if elsewhere else hearing(dataset, context.config)
         frames += [
             score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
             for fold in folds

@@ -15,17 +15,21 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
+from engine.config.market import ExecutorConfig
 from engine.errors import ConfigError, EngineError, GateError, Interrupted
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import RunEvent, RunFinished
+from engine.runs.launch import ControlFiles
+from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink
 from engine.runs.store import Run
+from engine.stages.cluster import beside
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.fold_tasks import FoldBench, compile_once
 from engine.stages.load import Loader, Shelf
-from engine.stages.processes import Answer, Processes, Task, Watch
+from engine.stages.tasks import Answer, Task, Watch
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
 from engine.stages.walkforward import run_walkforward
@@ -41,11 +45,11 @@ class _Workers(Protocol):
 
 
 def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
-    """One run at a time in this process, on the dataset of the shelf; or ``jobs`` child processes."""
-    if jobs == 1:
+    """One run at a time in this process, on the dataset of the shelf; or ``jobs`` workers."""
+    if jobs == 1 and context.config.executor.kind == "local":
         return _InProcess(context, shelf)
     compile_once()
-    return Processes(context, jobs)
+    return beside(context, jobs)
 
 
 def _execute(context: StageContext, run: Run, load: Loader) -> None:
@@ -53,7 +57,8 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
 
     Whether its days may be judged was asked of the search or the comparison, which has begun.
     """
-    context = replace(context, config=run.config())
+    alone = {"executor": ExecutorConfig(jobs=1)}  # whoever does a run does all of it
+    context = replace(context, config=run.config().model_copy(update=alone))
     resume = run.last_event() is not None
     try:
         if run.command == "trial":
@@ -169,8 +174,12 @@ class _Worker:
         task.wait_until_free()
         with lock.hold(task.lock_path):
             sink = JsonlSink(task.events_path)
+            files = ControlFiles.of(run, task.part)
             try:
-                self._bench.do(context, task.part, sink)
+                with waiting_for_room(
+                    task.events_path.parent, sink, files, lambda: context.stop.requested
+                ):
+                    self._bench.do(context, task.part, sink)
             finally:
                 sink.close()
 

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine import hashes
+from engine import disk, hashes
 from engine.errors import GateError, IntegrityError
 from engine.files import (
     MANIFEST,
@@ -52,20 +52,28 @@ def save_checkpoint(
 
     Tensors may have any shape; they are written in their own type, NaN included.
     """
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    disk.again(lambda: _save(root, name, contiguous, state))
+
+
+def _save(root: Path, name: str, tensors: dict[str, Tensor], state: Mapping[str, Any]) -> None:
     root.mkdir(parents=True, exist_ok=True)
     versions = _versions(root, name)
     number = max(versions, default=0) + 1
     staging = root / f".{name}-{number:06d}.tmp"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    save_file(contiguous, staging / TENSORS)
-    _sync(staging / TENSORS)
-    write_json(staging / STATE, state)
-    write_manifest(staging, {"name": name})
     target = root / f"{name}-{number:06d}"
-    hashes.note(target / MANIFEST, staging / MANIFEST)
-    staging.rename(target)
+    with disk.named(target, needs=sum(tensor.nbytes for tensor in tensors.values())):
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            staging.mkdir()
+            save_file(tensors, staging / TENSORS)
+            _sync(staging / TENSORS)
+            write_json(staging / STATE, state)
+            write_manifest(staging, {"name": name})
+            hashes.note(target / MANIFEST, staging / MANIFEST)
+            staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     write_text(root / name, target.name + "\n")
     for old in versions.values():
         shutil.rmtree(old)
@@ -166,9 +174,9 @@ def restore_rng(states: Mapping[str, Tensor]) -> None:
 
 def require_same(saved: Mapping[str, Any], current: Mapping[str, Any], what: str) -> None:
     """Refuse weights that belong to another model, data set or configuration, and say what differs."""
-    a, b = (json.loads(json.dumps(value)) for value in (saved, current))
+    a, b = (_leaves(json.loads(json.dumps(value))) for value in (saved, current))
     differences = [
-        f"{key}: saved {_short(a.get(key))}, now {_short(b.get(key))}"
+        f"{key}: {_change(a.get(key), b.get(key))}"
         for key in sorted(a.keys() | b.keys())
         if a.get(key) != b.get(key)
     ]
@@ -188,9 +196,21 @@ def _versions(root: Path, name: str) -> dict[int, Path]:
     return found
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _leaves(value: Mapping[str, Any], table: str = "") -> dict[str, Any]:
+    """Dotted key -> value of all tables in a table."""
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _leaves(item, f"{table}{key}.") if isinstance(item, dict) else {table + key: item}
+    return found
+
+
+def _change(saved: Any, now: Any) -> str:
+    """Both values whole; of two lists only what one of them lacks, if that is the difference."""
+    if isinstance(saved, list) and isinstance(now, list):
+        gone, new = ([x for x in a if x not in b] for a, b in ((saved, now), (now, saved)))
+        if gone or new:
+            return f"saved with {json.dumps(gone)}, now with {json.dumps(new)}"
+    return f"saved {json.dumps(saved)}, now {json.dumps(now)}"
 
 
 def _sync(path: Path) -> None:

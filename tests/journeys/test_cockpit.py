@@ -33,6 +33,7 @@ async def submit(pilot: Pilot[None]) -> None:
     await until(pilot, "started", lambda: not isinstance(pilot.app.screen, ModalScreen))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_from_an_empty_workspace_to_a_report_by_keys(tmp_path: Path) -> None:
     async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:

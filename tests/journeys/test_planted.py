@@ -19,6 +19,7 @@ SHARE = 0.8
 """Of the oracle's RankIC on test days: 0.82 was measured."""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_network_finds_most_of_the_oracle_and_its_graph_is_why(tmp_path: Path) -> None:
     context = Here(tmp_path).preset("planted")

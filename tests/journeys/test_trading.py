@@ -311,3 +311,13 @@ def test_confirmation_days_are_asked_for_and_counted(workspace: Path, ridge: Run
     assert (tested.code, tested.json["looks"]) == (0, looks), "the book of the scores just seen"
     shown = atft_here(workspace, "show", run, "--json").json
     assert shown["days"].startswith(f"looked at {looks} times (")
+
+
+@pytest.mark.slow
+def test_a_walk_forward_is_audited_by_its_own_rules(workspace: Path, ridge: Run) -> None:
+    """Its networks are one for each fold: the rules are audited, the scores are told as left out."""
+    done = atft_here(workspace, "audit", ridge.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert done.json["run"] == ridge.id
+    scores = next(check for check in done.json["checks"] if check["name"] == "scores")
+    assert scores["passed"] is None

@@ -84,3 +84,21 @@ def test_long_only_books_hold_the_best_and_keep_a_buffer() -> None:
     scores: Scores = {"A": [4.0], "B": [3.0], "C": [2.0], "D": [1.0]}
     weights = book("long_short_quantile", scores, long_only=True, cash_buffer=0.05)[0]
     np.testing.assert_allclose(weights, [0.95, 0.0, 0.0, 0.0])
+
+
+def test_aim_portfolio_goes_a_share_of_the_way_and_sells_what_has_no_score() -> None:
+    """Four names, one long and one short of all money; the aim turns over on day 1, D is gone on day 2."""
+    scores: Scores = {
+        "A": [4.0, 1.0, 4.0],
+        "B": [3.0, 3.0, 3.0],
+        "C": [2.0, 2.0, 2.0],
+        "D": [1.0, 4.0, None],
+    }
+    weights = book("aim_portfolio", scores, trade_share=0.25)
+    np.testing.assert_allclose(weights[0], [1, 0, 0, -1])
+    # A quarter of the way from (1, 0, 0, -1) to (-1, 0, 0, 1).
+    np.testing.assert_allclose(weights[1], [0.5, 0, 0, -0.5])
+    # Without D there is no short side left to hold, and three names make no leg of a quarter.
+    np.testing.assert_allclose(weights[2], [0, 0, 0, 0])
+    whole = book("aim_portfolio", scores, trade_share=1.0)
+    np.testing.assert_array_equal(whole, book("long_short_quantile", scores))

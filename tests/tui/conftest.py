@@ -16,6 +16,13 @@ from engine.runs.store import Run, RunStore
 # A build machine may have a dumb terminal, for which the screens would draw in plain ASCII.
 os.environ["TERM"] = "xterm-256color"
 
+
+@pytest.fixture(autouse=True)
+def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a screen remembers of its user is not that of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 MakeRun = Callable[..., Run]
 
 

@@ -52,7 +52,8 @@ def dirty(config: Config) -> RawTables:
     """The synthetic market with Japanese names, three bad sessions and some bad bars."""
     raw = generate(config.data.synthetic).raw
     # Processors differ in the last bits of a price, and a snapshot's name is a hash of its prices.
-    raw = replace(raw, bars=raw.bars.with_columns(pl.col(pl.Float32, pl.Float64).round(3)))
+    # Seven digits: decimals would leave a turnover of billions most of its last bits.
+    raw = replace(raw, bars=raw.bars.with_columns(pl.col(pl.Float64).round_sig_figs(7)))
     days = raw.bars["date"].unique().sort()
     symbols = raw.bars["symbol"].unique().sort()
     date, symbol = pl.col("date"), pl.col("symbol")

@@ -11,13 +11,14 @@ from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
-from atft_tui.jobs import JobBook
+from atft_tui.jobs import JobBook, answer_lines
 from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog, JobsDialog, TextDialog, WorkspaceDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
+from atft_tui.styles import THEMES, status
 from atft_tui.widgets.table import BrowseTable
 from engine.commands import COMMANDS
 from engine.config import Config
@@ -258,13 +259,90 @@ async def test_b_backtests_the_selected_run_and_the_job_is_kept(
         await settle(pilot)
         assert isinstance(pilot.app.screen, JobsDialog)
         text = shown(pilot.app.screen)
-        assert '"sharpe": 0.42' in text
+        assert "sharpe  0.42" in text
         assert "done" in text
     words = (tmp_path / "words").read_text().splitlines()
     assert words == [
         "backtest", run.id, "--strategy", "hysteresis_band",
         "--set", "portfolio.band=1.0", "--set", "costs.slippage_bps=2",
     ]  # fmt: skip
+
+
+def test_an_answer_is_told_in_lines() -> None:
+    """Names with their values; rows of a short list, the number of a long one; nothing too deep."""
+    answer = {
+        "verdict": "ok", "passed": True, "error_bp": 4.87912, "none": None, "leaks": [],
+        "days": ["2026-01-02", "2026-01-05"], "many": list(range(20)),
+        "gate": [{"name": "noise", "passed": False, "of": {"deep": 1}}],
+        "sample": {"stocks": 130},
+    }  # fmt: skip
+    assert answer_lines(answer) == [
+        "verdict  ok", "passed  yes", "error bp  4.879", "leaks  none",
+        "days  2026-01-02, 2026-01-05", "many  20 rows", "gate", "  noise  no",
+        "sample", "  stocks  130",
+    ]  # fmt: skip
+
+
+REFUSED = """{"action": "refused", "gate": [
+{"name": "noise", "passed": true, "detail": "fine"},
+{"name": "audit", "passed": false, "detail": "never run \\u00b1"}]}"""
+
+
+async def test_a_refused_job_reads_refused_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "done", and no raw JSON; the same of what any gate refuses, by its exit code."""
+    gated = '{"error": "sees ahead", "hint": "mend it", "exit_code": 6}'
+    async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        leak = '{"verdict": "failed", "leaks": [{"name": "peek", "detail": "return_1"}]}'
+        asked = ((REFUSED, "audit: never run ±"), (gated, "sees ahead"), (leak, "peek: return_1"))
+        for printed, words in asked:
+            monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 6))
+            app.start_job(["promote", "last"])
+            await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]
+            await pilot.press("j")
+            await settle(pilot)
+            text = shown(pilot.app.screen)
+            assert f"{status('refused').mark} refused" in text
+            assert words in text
+            assert "{" not in text
+            assert "force" not in told(pilot)
+            await pilot.press("escape")
+
+
+async def test_the_next_step_is_a_key_away(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        await visit(pilot, "config")
+        await wait_until(pilot, lambda: "next: demo" in shown(pilot.app.screen))
+        await pilot.press("greater_than_sign")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandForm))
+        form = pilot.app.screen
+        assert isinstance(form, CommandForm)
+        assert form.command.name == "demo"
+        await wait_until(pilot, lambda: "[ ] no" in shown(form))
+        form.fields["quick"].focus()
+        await pilot.press("space")
+        await wait_until(pilot, lambda: "[x] yes" in shown(form))
+
+
+async def test_the_theme_is_remembered(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test() as pilot:
+        await pilot.press("t")
+        chosen = pilot.app.theme
+    assert chosen != THEMES[0].name
+    assert CockpitApp(tmp_path / "other").theme == chosen
+
+
+async def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """An export into a folder that is a file; whoever runs the tests may be root."""
+    (tmp_path / "exports").write_text("")
+    async with CockpitApp(tmp_path).run_test() as pilot:
+        await visit(pilot, "config")
+        await pilot.press("e")
+        await pilot.pause()
+        assert "cannot export" in told(pilot)
 
 
 async def test_a_job_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,6 +354,18 @@ async def test_a_job_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Mon
             monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 4))
             app.start_job(["check"])
             await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]
+
+
+async def test_an_export_that_cannot_be_written_is_said(tmp_path: Path, make_run: MakeRun) -> None:
+    """Whatever stands in the way (here a file with the folder's name, also for root), the app stays."""
+    make_run(EVENTS)
+    (tmp_path / "exports").write_text("mine")
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        await visit(pilot, "runs")
+        await pilot.press("e")
+        await wait_until(pilot, lambda: "exports" in told(pilot))
+        assert "cannot write" in told(pilot)
+    assert (tmp_path / "exports").read_text() == "mine"
 
 
 async def test_another_workspace_is_shown_at_once(tmp_path: Path, make_run: MakeRun) -> None:

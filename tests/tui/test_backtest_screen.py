@@ -93,9 +93,7 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         await pilot.press("i")
         assert [name for name in SIDE if screen.part(name).display] == [screen.side]
         await pilot.press("l")
-        value = screen.panel("equity").value
-        assert value is not None
-        assert value.log
+        assert screen.query_one(EquityPanel).view.log
 
         # Another theme repaints what is drawn in its colours.
         await pilot.press("t")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from atft_tui import crash
 from atft_tui.app import CockpitApp
+from atft_tui.crash import is_lost
 from atft_tui.screens.home import HomeScreen
 from engine.secrets import MASK, redact
 from tests.tui.test_terminal import CURSOR_ON, ENTERED, LEFT, MOUSE_OFF, PATIENCE_S, read_until
@@ -152,3 +153,12 @@ def test_the_terminal_is_sane_after_a_bug_and_stderr_names_the_report(tmp_path: 
     assert report.name in told.replace("\r\n", "")
     for secret in ("hunter2", "a-local-variable"):
         assert secret not in report.read_text() + seen.decode(errors="replace")
+
+
+def test_a_terminal_is_lost_when_its_other_end_is_closed() -> None:
+    """The app then ends; before, it asked the dead terminal without a pause, at full load."""
+    master, terminal = os.openpty()
+    assert not is_lost(terminal)
+    os.close(master)
+    assert is_lost(terminal)
+    os.close(terminal)

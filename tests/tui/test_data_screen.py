@@ -73,14 +73,14 @@ async def test_days_zoom_and_marks_at_80x24(data_market: Path) -> None:
         screen = await open_data(pilot)
         panel = screen.query_one(CoveragePanel)
         assert panel.value is not None
-        assert panel.value.cursor == panel.value.size - 1
+        assert panel.at == panel.points() - 1
         await pilot.press("left_square_bracket")
-        assert panel.value.cursor == REPEATED
-        await pilot.press("plus", "plus", "right")
-        assert panel.value.stop - panel.value.first == 100
-        assert panel.value.cursor == REPEATED + 1
+        assert panel.at == REPEATED
+        await pilot.press(*["plus"] * 4, "right")
+        assert panel.view.right - panel.view.left == 1 / 16
+        assert panel.at == REPEATED + 1
         await pilot.press("left", "enter")
-        assert screen.drilled == ("day", panel.value.coverage.dates[REPEATED])
+        assert screen.drilled == ("day", panel.value.dates[REPEATED])
         assert "repeated_session" in text_of(screen)
         await pilot.press("enter")
         assert screen.tab == "coverage"

@@ -43,7 +43,7 @@ def test_before_the_first_validation_nothing_is_claimed() -> None:
 
 def test_the_verdict_line_says_each_criterion_where_there_is_room(state: RunState) -> None:
     wide = criteria_line(state, LINE_WIDTH).plain
-    assert wide == "criteria 3/5 RankIC yes IC no stable ? spread yes graph yes"
+    assert wide == "criteria 3/5 RankIC yes IC no stable open spread yes graph yes"
     assert len(wide) <= LINE_WIDTH
     assert criteria_line(state, 40).plain == "criteria 3/5 met"
 

@@ -29,6 +29,13 @@ def test_whole_keys_in_their_box(place: str, width: int) -> None:
             assert drawn[start:stop].strip() == f"{written(key)} {key.description}"
 
 
+@given(PLACES, st.integers(80, 320))
+def test_help_and_the_way_out_are_always_told(place: str, width: int) -> None:
+    keys = tuple(key for key in (*SCREENS[place], *EVERYWHERE) if key.show)
+    drawn = key_line(keys, width)[0].plain
+    assert all(f" {word} " in drawn for word in ("> next step", "? help", "q quit", "^p"))
+
+
 async def test_a_click_does_what_the_key_does(tmp_path: Path) -> None:
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         await visit(pilot, "runs")
@@ -62,8 +69,9 @@ async def test_only_what_can_be_done_about_a_run_is_offered(
     async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
         await visit(pilot, "train")
         bar = pilot.app.screen.query_one(KeyBar)
-        assert [key.action for key in bar.keys] == ["new_run", "help", "quit"], "no run yet"
+        assert [key.action for key in bar.keys] == ["new_run", "next_step", "help", "quit"]
+        bar.app.coming = None  # type: ignore[attr-defined]
         bar.offer(possible(told))
         text, spans = key_line(bar.keys, 120)
-        assert text.plain.startswith(f" {expected}  ? help")
+        assert text.plain.startswith(f" {expected}  > next step  ? help")
         assert bar.spans == spans

@@ -85,6 +85,7 @@ def test_a_judged_figure_by_hand() -> None:
     assert drawn(math.nan, 0.1, math.nan) == "    |    "
     styles = [judged(value, 0.1, 0.2).style for value in (0.3, -0.3, 0.1)]
     assert styles == [GOOD, BAD, DIM]
+    assert judged(0.3, 0.2, 0.2).style == PLAIN, "beyond the band, and within 1.96 errors of zero"
 
 
 def test_a_span_holds_every_end() -> None:

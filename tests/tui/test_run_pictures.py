@@ -13,7 +13,6 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import Course, RunDetails, RunFile
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
-from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.search_panels import (
     BestPanel,
@@ -52,8 +51,6 @@ HOSTILE = st.text(max_size=40) | st.sampled_from(
     ]
 )
 SIZES = st.tuples(st.integers(1, 120), st.integers(1, 30))
-POINTS = st.lists(st.builds(CurvePoint, ANY, ANY, st.booleans()), max_size=30)
-CURVES = st.lists(st.builds(Curve, HOSTILE, POINTS.map(tuple)), max_size=8)
 
 
 def fits(text: Text, width: int, height: int) -> None:
@@ -65,14 +62,6 @@ def fits(text: Text, width: int, height: int) -> None:
     assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in text.plain)
 
 
-@given(CURVES, SIZES, st.booleans())
-@settings(max_examples=60)
-def test_curves_stay_in_their_box(given: list[Curve], size: tuple[int, int], zero: bool) -> None:
-    width, height = size
-    fits(curves(given, width=width, height=height, zero=zero), width, height)
-    fits(legend(given, max(20, width)), max(20, width), 8)
-
-
 ROWS = st.lists(st.builds(ForestRow, HOSTILE, ANY, ANY, ANY, ANY, HOSTILE), max_size=20)
 
 
@@ -81,26 +70,6 @@ ROWS = st.lists(st.builds(ForestRow, HOSTILE, ANY, ANY, ANY, ANY, HOSTILE), max_
 def test_a_forest_stays_in_its_box(rows: list[ForestRow], size: tuple[int, int]) -> None:
     width, height = size
     fits(forest(rows, width=width, height=height), width, height)
-
-
-def line(value: float) -> Curve:
-    return Curve("c", tuple(CurvePoint(float(x), value * x) for x in range(5)))
-
-
-def test_letters_tell_curves_apart_without_colour() -> None:
-    plain = curves([line(0.01), line(-0.01)], width=60, height=12).plain
-    assert plain.count("A") == plain.count("B") == 4
-    assert plain.count("+") - plain.count("+0.0") == 1  # both begin at 0
-    noise = Curve("c", (CurvePoint(0.0, 0.001, True), CurvePoint(1.0, 0.02)))
-    assert "a" in curves([noise], width=60, height=12).plain
-    assert curves([Curve("c", (CurvePoint(math.nan, 1.0),))], width=60, height=12).plain == ""
-
-
-def test_a_curve_far_from_zero_has_the_whole_height() -> None:
-    far = Curve("c", (CurvePoint(0.0, 0.10), CurvePoint(1.0, 0.12)))
-    near = Curve("c", (CurvePoint(0.0, 0.01), CurvePoint(1.0, 0.12)))
-    assert "+0.000" not in curves([far], width=60, height=12).plain
-    assert "+0.000" in curves([near], width=60, height=12).plain
 
 
 def test_an_interval_that_holds_zero_is_marked() -> None:
@@ -170,7 +139,7 @@ def test_panels_of_runs_stay_in_their_box(
     for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):
         fits(panel.picture(overlay, width, height), width, height)
     difference = SettingRow(name, (note, name, ""))
-    fits(DifferencePanel(id="e").picture(difference, width, height), width, height)
+    fits(DifferencePanel(id="e").picture((difference,) * 3, width, height), width, height)
 
 
 @given(HOSTILE, HOSTILE, ANY, st.tuples(st.integers(20, 200), st.integers(6, 60)))

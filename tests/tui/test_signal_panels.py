@@ -20,7 +20,6 @@ from atft_tui.widgets.card import CardPanel, Compared, DiffPanel, LedgerPanel, c
 from atft_tui.widgets.desk_panels import ChampionPanel, SchedulePanel, both_times
 from atft_tui.widgets.lines import beside, cell, wrapped
 from atft_tui.widgets.panel import PlacePanel
-from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.strips import meter
 from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import ChangePanel, Question, WhyPanel, move_text
@@ -201,14 +200,6 @@ def test_no_picture_leaves_its_box(
     try_it()
 
 
-@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=80), st.integers(1, 100), st.integers(1, 30))
-def test_the_gap_chart_stays_in_its_box(
-    points: list[tuple[float, float]], width: int, height: int
-) -> None:
-    means, errors = [mean for mean, _ in points], [error for _, error in points]
-    check(gap_chart(means, errors, width=width, height=height), width, height)
-
-
 @given(CARDS)
 @settings(max_examples=60)
 def test_the_card_line_is_one_line_that_says_the_verdict(card: ShownCard) -> None:
@@ -242,13 +233,6 @@ def test_every_view_exports_the_same_columns() -> None:
 
 
 # ---- by hand ---------------------------------------------------------------------------------------
-
-
-def test_a_gap_is_a_point_outside_twice_its_error_and_a_tilde_inside() -> None:
-    chart = gap_chart([-4.0, -4.0, -4.0], [math.nan, 5.0, 1.0], width=20, height=5).plain
-    assert chart.count("~") > 0
-    assert chart.count("●") == 1
-    assert "+0.0 " in chart
 
 
 def test_a_move_has_a_sign_and_not_only_a_colour() -> None:

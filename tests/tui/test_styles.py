@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from atft_tui import styles
 from atft_tui.app import CockpitApp
-from atft_tui.styles import SAFE, THEMES, palette
+from atft_tui.styles import SAFE, THEMES, ink_of, palette
 from atft_tui.widgets.panel import PlacePanel
 
 Vector = NDArray[np.float64]
@@ -70,11 +70,28 @@ def test_contrast_by_hand() -> None:
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_every_role_can_be_read_on_every_ground(theme: Theme) -> None:
-    """WCAG: 4.5 for text; 3 for the roles, which are marks and words that also say it."""
+    """WCAG: 4.5 for text. Every ANSI colour but black is the colour of some words."""
+    colours = [palette(theme).ansi_colors[number].hex for number in range(1, 16)]
+    ink = ink_of(theme)
+    drawn = [
+        style.color for style in (ink.main, ink.good, ink.bad, ink.accent, ink.quiet, *ink.others)
+    ]
+    colours += [colour.get_truecolor().hex for colour in drawn if colour is not None]
     for ground in (theme.background, theme.surface, theme.panel):
         assert contrast(str(theme.foreground), str(ground)) > 7
-        for role in (theme.success, theme.warning, theme.error, theme.primary):
-            assert contrast(str(role), str(ground)) > 3
+        for colour in colours:
+            assert contrast(colour, str(ground)) >= 4.5, colour
+
+
+@pytest.mark.parametrize("sight", ["normal", "protanopia", "deuteranopia"])
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_six_curves_are_told_apart_in_every_theme(theme: Theme, sight: str) -> None:
+    colours = [palette(theme).ansi_colors[style.color.number].hex for style in styles.CURVES
+               if style.color is not None and style.color.number is not None]  # fmt: skip
+    assert len(set(colours)) == 6
+    matrix = np.array(DEFICIENCIES.get(sight, np.eye(3)))
+    seen = [lab(matrix @ linear(colour)) for colour in colours]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 30
 
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)

@@ -1,5 +1,6 @@
 """Keys of Train that do something: what they ask of a run, how the answer comes back, the start form."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,34 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
     assert len(begun) == 1
 
 
+async def test_a_start_that_was_asked_for_waits_for_the_preflight(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+    gate = asyncio.Event()
+
+    def start(*given: Any) -> Run:
+        begun.append(given)
+        return make_run([started()])
+
+    async def preflight(workspace: Path, words: list[str]) -> dict[str, Any]:
+        await gate.wait()
+        return {"rows": ROWS[:1]}
+
+    monkeypatch.setattr(forms, "_QUIET_S", 0.0)
+    monkeypatch.setattr(forms, "answer_of", preflight)
+    monkeypatch.setattr(launch, "start", start)
+    async with CockpitApp(tmp_path).run_test(size=(100, 40)) as pilot:
+        await visit(pilot, "train")
+        await pilot.press("n")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, TrainForm))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert begun == []
+        gate.set()
+        await wait_until(pilot, lambda: len(begun) == 1)
+
+
 async def test_a_preflight_that_still_looks_can_be_passed_over_by_asking_twice(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +257,7 @@ async def test_a_preflight_that_still_looks_can_be_passed_over_by_asking_twice(
         await pilot.press("ctrl+s")
         await pilot.pause()
         problem = pilot.app.screen.query_one("#problem", Static)
-        assert "still looking" in str(problem.render())
+        assert "press again" in str(problem.render())
         assert begun == []
         await pilot.press("ctrl+s")
         await pilot.pause()

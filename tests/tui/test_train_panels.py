@@ -11,8 +11,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.screens.run_columns import tried
 from atft_tui.styles import BAD, PLAIN, WARN
-from atft_tui.widgets import point_chart, strips
-from atft_tui.widgets.chart import line_chart
+from atft_tui.widgets import strips
 from atft_tui.widgets.doctor_panel import DoctorPanel, details
 from atft_tui.widgets.network_panels import (
     GatePanel,
@@ -218,7 +217,7 @@ def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
                "confidence": 0.9, "rank_ic": 0.02, "verdict": "undecided"}  # fmt: skip
     done = RunFinished(status="done", summary={"test": test, "against": against})
     text = "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], done]), 70, 12))
-    assert "+0.0032 to ridge  90% [-0.0009, +0.0071] paired  undecided" in text
+    assert "+0.0032 against ridge  90% [-0.0009, +0.0071] paired  undecided" in text
     torn = RunFinished(status="done", summary={"test": {"rank_ic": "x"}, "against": {"name": 3}})
     assert "paired" not in "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], torn]), 70, 12))
 
@@ -283,30 +282,9 @@ def test_a_phase_without_epochs_is_told_as_skipped() -> None:
     assert words.split(GLYPHS.empty)[1].strip() == "1 window skipped"
 
 
-def test_the_epoch_chart_leaves_room_for_the_epochs_to_come() -> None:
-    """Of nine planned epochs in 90 columns each has ten: the first three stand in the first thirty."""
-    point = point_chart.EpochPoint(value=0.02, error=0.0, band=0.001, is_best=False)
-    text = point_chart.epoch_chart(
-        [point] * 3, width=point_chart.AXIS_WIDTH + 90, height=12, planned=9
-    )
-    marks = {
-        line.index(GLYPHS.point) - point_chart.AXIS_WIDTH
-        for line in text.plain.split("\n")
-        if GLYPHS.point in line
-    }
-    assert marks == {5}
-    last = max(line.rfind(GLYPHS.point) for line in text.plain.split("\n"))
-    assert last - point_chart.AXIS_WIDTH == 25
-
-
 def test_inputs_that_all_weigh_one_are_no_ranking() -> None:
     attention = next(e for e in EVENTS if isinstance(e, AttentionLogged))
     off = replace(attention, selection=dict.fromkeys(attention.selection, 1.0))
     lines = drawn(VariablesPanel, fold([*EVENTS, off]), 80, 8)
     assert lines[0] == "Variable selection is off: every input weighs 1."
     assert lines[1].startswith("graph attention entropy")
-
-
-def test_steps_are_whole_numbers_on_the_axis() -> None:
-    found = line_chart({"a": ([481.0, 1436.0], [0.0, 1.0])}, width=80, height=10).plain
-    assert found.rstrip().split("\n")[-1].split() == ["481", "799", "1,118", "1,436"]

@@ -24,7 +24,7 @@ from engine.runs.events import (
 )
 from tests.engine.runs.samples import searching, started, step_events, training
 from tests.tui.conftest import MakeRun, append
-from tests.tui.steps import open_run, settle, shown, wait_until
+from tests.tui.steps import open_run, settle, shown, visit, wait_until
 
 EVENTS = training()
 SIZES = [(80, 24), (160, 48)]
@@ -223,3 +223,17 @@ async def test_a_search_tells_its_trials(workspace: Path, make_run: MakeRun) -> 
     assert "trial 3: loss nan is not finite" in text
     assert "tune" in text
     assert "4/20" in text.replace(" ", "")
+
+
+async def test_damaged_events_of_a_run_that_had_ended_are_no_crash_to_resume(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    run = make_run(training())
+    run.events_path.write_bytes(b"\x8f\x00garbage" * 400)
+    run.path("train.json").write_text("{}")
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        await visit(pilot, "train")
+        await wait_until(pilot, lambda: "damaged" in shown(pilot.app.screen))
+        text = shown(pilot.app.screen)
+        assert f"verify {run.id}" in text
+        assert "resume" not in text

@@ -3,7 +3,8 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from rich.style import Style
@@ -16,9 +17,10 @@ from atft_tui.readings.backtest import Curves, Series
 from atft_tui.styles import DIM, INK, STRONG, Ink, ink_of
 from atft_tui.widgets.backtest.words import kept, percent, shown
 from atft_tui.widgets.canvas import Canvas, CellScale, column_of, placed, ticks
-from atft_tui.widgets.chart import Trace, plot
+from atft_tui.widgets.chart import LETTERS, Trace, plot
+from atft_tui.widgets.chart_panel import ChartPanel
+from atft_tui.widgets.curves import View, smoothed
 from atft_tui.widgets.lines import cut, line
-from atft_tui.widgets.panel import PlacePanel
 
 _LEFT = 8
 """Columns of the y labels."""
@@ -36,7 +38,7 @@ class EquityValue:
     curves: Curves
     cursor: int
     """Number of the session under the cursor."""
-    log: bool
+    log: bool = False
     before: Series | None = None
     """Equity of the backtest that this one replaced, on its own days."""
     beta: float = math.nan
@@ -52,10 +54,10 @@ class _Drawn:
     """What the line consists of where there is no braille."""
 
 
-class EquityPanel(PlacePanel[EquityValue]):
-    """The panel of the curves; a click puts the cursor on a day."""
+class EquityPanel(ChartPanel[EquityValue]):
+    """The panel of the curves; the crosshair is the day that the whole place shows."""
 
-    title: ClassVar[str] = "equity after costs"
+    title: ClassVar[str] = "equity after costs, compounded"
     empty: ClassVar[str] = "No backtest yet: b makes one."
 
     @dataclass
@@ -69,17 +71,45 @@ class EquityPanel(PlacePanel[EquityValue]):
         if value is None or inside is None or not value.curves.dates:
             return
         columns = _plot_columns(self.size.width)
-        share = (inside.x - _LEFT) / max(1, columns - 1)
-        last = len(value.curves.dates) - 1
-        self.post_message(self.Picked(max(0, min(last, round(share * last)))))
+        share = min(1.0, max(0.0, (inside.x - _LEFT) / max(1, columns - 1)))
+        first, stop = self.view.window(self.points())
+        self.post_message(self.Picked(first + round(share * (stop - 1 - first))))
+
+    def points(self) -> int:
+        return len(self.value.curves.dates) if self.value is not None else 0
+
+    def action_point(self, step: int) -> None:
+        """The place's own cursor goes on."""
+        if self.value is not None and self.points():
+            to = min(self.points() - 1, max(0, self.value.cursor + step))
+            self.post_message(self.Picked(to))
+
+    def action_hide(self, number: int) -> None:
+        """The curves are always seen beside their rivals; `R` takes these away."""
 
     def depends(self, value: EquityValue) -> tuple[object, ...]:
         """The curves, the cursor and the theme."""
-        return (value.curves, value.cursor, value.log, value.before, self.app.theme)
+        return (value.curves, value.cursor, value.before, self.app.theme)
 
     def picture(self, value: EquityValue, width: int, height: int) -> Text:
         """The curves in the colours of the theme."""
-        return equity_picture(value, width, height, ink=ink_of(self.app.current_theme))
+        seen = within(replace(value, log=self.view.log), self.view)
+        return equity_picture(seen, width, height, ink=ink_of(self.app.current_theme))
+
+
+def within(value: EquityValue, view: View) -> EquityValue:
+    """What is in view; returns are still counted from the first day of all."""
+    first, stop = view.window(len(value.curves.dates))
+    part, window = value.curves, slice(first, stop)
+    rivals = [] if view.level == 2 else part.rivals
+    smooth = partial(smoothed, number=view.smooth, first=first, stop=stop)
+    part = replace(
+        part, dates=part.dates[window], net=part.net[window], equity=tuple(smooth(part.equity)),
+        drawdown=part.drawdown[window], rivals=tuple((n, tuple(smooth(v))) for n, v in rivals),
+    )  # fmt: skip
+    before = None if value.before is None else tuple(smooth(value.before))
+    cursor = min(max(value.cursor - first, 0), max(0, stop - first - 1))
+    return replace(value, curves=part, cursor=cursor, before=before)
 
 
 def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = INK) -> Text:
@@ -94,7 +124,7 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     low_rows = max(1, body // 4) if body >= 4 else 0
     drawn = _lines(value, ink, 4 if labels else 3)
     rows = [
-        _readout(value, drawn, ink),
+        _readout(value, drawn, ink, labelled=bool(labels)),
         *_curves(value, drawn, columns, body - low_rows, labels, ink),
         *_drawdown(value, columns, low_rows, ink),
         _dates(curves.dates, columns, ink),
@@ -125,16 +155,24 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
     return [*out, _Drawn("these scores", value.curves.equity, ink.main + STRONG)]
 
 
-def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink) -> Text:
+def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink, *, labelled: bool) -> Text:
     curves, at = value.curves, value.cursor
+    head = GLYPHS.best if labelled else LETTERS[len(lines) - 1]
     text = line(
-        (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{GLYPHS.best} ", ink.main + STRONG),
-        (percent(curves.equity[at] - 1.0), STRONG), f"  day {percent(curves.net[at], 2)}",
-        (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
+        (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{head} ", ink.main + STRONG),
+        (percent(curves.equity[at] - 1.0), STRONG),
     )  # fmt: skip
-    for drawn in lines[:-1]:
-        text.append(f"  {drawn.name} ", style=drawn.style)
-        text.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
+    day = line(
+        f"  day {percent(curves.net[at], 2)}",
+        (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
+    )
+    rivals = Text()
+    for n, drawn in enumerate(lines[:-1]):
+        rivals.append(f"  {'' if labelled else LETTERS[n] + ' '}{drawn.name} ", style=drawn.style)
+        rivals.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
+    # Where the letters are all that tells the curves apart, what they mean comes first.
+    for part in (day, rivals) if labelled else (rivals, day):
+        text.append_text(part)
     return text
 
 
@@ -151,6 +189,8 @@ def _curves(
     plot(canvas, traces, _days(value, columns), height.scale)
     canvas.rule(height.row(1.0), GLYPHS.dotted, ink.quiet, every=2)
     _cursor(canvas, value, ink)
+    if not labels:
+        _letters(canvas, lines, height)
     names = {
         height.row(1.0 + tick): f"{tick * 100:+.0f} %" for tick in height.ticks(max(2, rows // 3))
     }
@@ -161,6 +201,16 @@ def _curves(
         word.truncate(labels)
         shown[y].append_text(word)
     return list(shown)
+
+
+def _letters(canvas: Canvas, lines: Sequence[_Drawn], height: "_Height") -> None:
+    """A letter on each line where there is no room for its name, each at a place of its own."""
+    for n, drawn in enumerate(lines):
+        share = (n + 1) / (len(lines) + 1)
+        at = drawn.values[round(share * (len(drawn.values) - 1))]
+        if math.isfinite(at):
+            column = round(share * (canvas.columns - 1))
+            canvas.put(column, height.row(at), LETTERS[n], drawn.style + STRONG)
 
 
 def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Text]:

@@ -53,13 +53,17 @@ On a fresh workspace start with the demo (ctrl+p demo): it trains, backtests and
 """
 _PICTURES: dict[str, tuple[str, str, Callable[..., Text]]] = {
     "sharpe": ("net Sharpe ratio", "The interval of the Sharpe ratio", sharpe_picture),
-    "costs": ("from gross to net", "What trading costs", costs_picture),
+    "costs": ("from gross to net, mean a year", "What trading costs", costs_picture),
     "months": ("net return by month, %", "Returns by month", months_picture),
     "exposures": ("exposures", "Gross, net, sectors over time", exposures_picture),
     "rules": ("what each constraint left", "What limits take from the book", rules_picture),
     "summary": ("all figures", "Return, risk and tails", summary_picture),
     "quantiles": ("score deciles", "Returns of the best and the worst scores", quantiles_picture),
-    "decay": ("RankIC, held and later", "How long the scores stay right", decay_picture),
+    "decay": (
+        "RankIC by days held, by days waited",
+        "How long the scores stay right",
+        decay_picture,
+    ),
 }
 """Name of a panel -> its title, what will stand there, and how it is drawn."""
 

@@ -11,7 +11,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import BacktestValue
 from atft_tui.styles import INK, PLAIN, STRONG, Ink
-from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.canvas import CellScale, ticks
 from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from atft_tui.widgets.lines import broken, cell, cut, line
 from engine.records.backtest import (
@@ -40,7 +40,7 @@ _NO_RUN = " Backtest: no run has one yet"
 _WIDE = 110
 """Columns from which on the headline has room for rivals."""
 _LOW, _HIGH = -1.0, 3.0
-"""Ends of the scale of Sharpe ratios."""
+"""Ends of the scale of Sharpe ratios, where no value lies beyond."""
 _NAME, _VALUE = 15, 7
 """Columns of names and values beside the scale."""
 _LABEL = 17
@@ -79,7 +79,8 @@ def ratio(value: float) -> str:
 
 def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
-    scale = CellScale(low=_LOW, high=_HIGH, columns=max(4, width - _NAME - _VALUE - 1))
+    names = kept([name for name, _ in found.rivals], max(0, height - 5))
+    scale = _sharpe_scale(found, names, max(4, width - _NAME - _VALUE - 1))
     zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {found.target: (GLYPHS.rule, ink.accent)}
 
     def drawn(name: str, of: BacktestSummary | RivalFigures, mark: str, style: Style) -> Text:
@@ -92,12 +93,11 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
         return label.append(f" {ratio(of.sharpe):>{_VALUE - 1}}", style=style + bold)
 
     rows = [verdict_words(found, ink), drawn("these scores", found, GLYPHS.point, ink.main)]
-    names = kept([name for name, _ in found.rivals], max(0, height - 5))
     for name, rival in found.rivals:
         if name in names:
             style = ink.quiet if name == "random" else ink.others[0]
             rows.append(drawn(shown(name), rival, GLYPHS.rival, style))
-    labels = {float(v): f"{v}" for v in range(int(_LOW), int(_HIGH) + 1)}
+    labels = {v: f"{v:g}" for v in ticks(scale.low, scale.high, max(2, scale.columns // 7))}
     axis = axis_row(scale, labels, ink.quiet)
     rows.append(line(" " * _NAME, axis, (" Sharpe", ink.quiet)))
     known = f" after {_trials(found)}; luck alone {ratio(found.sharpe_expected_best)}"
@@ -108,8 +108,22 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
     return cut(rows, width, height)
 
 
+def _sharpe_scale(found: BacktestSummary, names: Sequence[str], columns: int) -> CellScale:
+    """From the lowest to the highest of what is shown, whole numbers; intervals of rivals may go on."""
+    rivals = (rival.sharpe for name, rival in found.rivals if name in names)
+    ends = (found.sharpe, found.sharpe_low, found.sharpe_high, found.target, *rivals)
+    known = [_LOW, _HIGH, *(end for end in ends if math.isfinite(end) and abs(end) < _FARTHEST)]
+    return CellScale(
+        low=float(math.floor(min(known))), high=float(math.ceil(max(known))), columns=columns
+    )
+
+
+_FARTHEST = 100.0
+"""A Sharpe ratio beyond it is no figure to draw: it is told as lying outside."""
+
+
 def _trials(found: BacktestSummary) -> str:
-    return "1 trial" if found.trials == 1 else f"{found.trials} trials"
+    return fmt.counted(found.trials, "trial")
 
 
 def verdict_words(found: BacktestSummary, ink: Ink = INK) -> Text:

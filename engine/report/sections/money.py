@@ -84,7 +84,10 @@ def equity(facts: Facts) -> Section:
         percent=True,
     )  # fmt: skip
     chart += charts.area(
-        facts.daily["drawdown"].to_list(), labels, title="Drawdown", unit="fall from the high, %"
+        facts.daily["drawdown"].to_list(),
+        labels,
+        title="Drawdown",
+        unit="below the highest before, %",
     )
     return Section(
         title="Equity after costs",

@@ -135,7 +135,8 @@ def decisions_of(
         symbols=prediction.frame["symbol"].unique().to_list(),
         constraints=limits or ConstraintConfig(),
     )
-    return Decisions.of(dense_scores(prediction, market, portfolio.horizon), market, portfolio)
+    score_DN = dense_scores(prediction.frame, market, [portfolio.horizon])
+    return Decisions.of(score_DN, market, portfolio)
 
 
 def targets(table: PriceTable, book: Mapping[str, Sequence[float | None]]) -> Matrix:

@@ -39,7 +39,12 @@ def made() -> tuple[Simulator, object]:
         both[1].frame.select("date", "symbol", "score_5"), on=["date", "symbol"]
     )
     prediction = replace(both[0], frame=joined.sort("date", "symbol"), horizons=(1, 5))
-    config = override(Config(), {"portfolio.fraction": 0.2}, origin="test")
+    settings = {
+        "portfolio.fraction": 0.2,
+        "portfolio.strategy": "long_short_quantile",
+        "portfolio.score": "horizon",
+    }
+    config = override(Config(), settings, origin="test")
     simulator = Simulator.for_prediction(
         prediction, panel=panel, strategy=load_strategy("long_short_quantile"), config=config
     )

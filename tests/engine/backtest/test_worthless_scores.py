@@ -16,7 +16,7 @@ from engine.stages.backtest import _suspicions, run_vectorbt
 from tests.conftest import World
 
 NAMES = ("long_short_quantile", "score_weighted", "sector_neutral", "hysteresis_band",
-         "minimum_turnover")  # fmt: skip
+         "minimum_turnover", "aim_portfolio")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def prediction(world: World) -> Prediction:
 
 
 def simulator(world: World, prediction: Prediction, name: str, **costs: float) -> Simulator:
-    portfolio = world.config.portfolio.model_copy(update={"fraction": 0.25})
+    portfolio = world.config.portfolio.model_copy(update={"fraction": 0.25, "score": "horizon"})
     config = world.config.model_copy(update={"costs": CostConfig(**costs), "portfolio": portfolio})
     return Simulator.for_prediction(
         prediction, panel=world.panel, strategy=load_strategy(name), config=config
@@ -50,10 +50,10 @@ def simulator(world: World, prediction: Prediction, name: str, **costs: float) -
 def test_two_hundred_random_books_earn_zero_before_costs(
     world: World, prediction: Prediction
 ) -> None:
-    config = world.config.model_copy(
-        update={"backtest": world.config.backtest.model_copy(update={"random_draws": 200})}
-    )
-    band = random_band(replace(simulator(world, prediction, "long_short_quantile"), config=config))
+    plain = simulator(world, prediction, "long_short_quantile")
+    backtest = plain.config.backtest.model_copy(update={"random_draws": 200})
+    config = plain.config.model_copy(update={"backtest": backtest})
+    band = random_band(replace(plain, config=config))
     assert band.draws == 200
     assert abs(band.sharpe_gross) < 3 * band.sharpe_gross_se
     assert band.sharpe_gross_se < 0.15

@@ -60,7 +60,10 @@ def test_later_layers_win_and_each_value_knows_where_it_comes_from(tmp_path: Pat
         ("[training\nseed = 1\n", ["config.toml:1", "not valid TOML"]),
         ("[training]\nseed = 1\nseed = 2\n", ["config.toml:3", "not valid TOML"]),
         ("[graph]\nk = nan\n", ["config.toml:2", "graph.k"]),
-        ("training = 5\n", ["training"]),
+        ("training = 5\n", ["config.toml:1", "training", "should be a table"]),
+        ("[labels]\nhorizons = 5\n", ["config.toml:2", "labels.horizons", "should be a list"]),
+        ("[training]\nseed = true\n", ["config.toml:2", "training.seed", "no truth value"]),
+        ("[labels]\nhorizons = [true]\n", ["config.toml:2", "labels.horizons", "no truth value"]),
     ],
 )
 def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -90,6 +93,13 @@ def test_bad_overrides_are_refused(override: str, words: str, tmp_path: Path) ->
     path = file(tmp_path, "[training]\nseed = 1\n")
     with pytest.raises(ConfigError, match=words):
         resolve([path], overrides=[override, "model.attention_heads=4"])
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_mistake(tmp_path: Path) -> None:
+    marked = tmp_path / "config.toml"
+    marked.write_bytes(b"\xef\xbb\xbf[training]\nseed = 3\n")
+    found = resolve([marked])
+    assert (found.config.training.seed, found.origins["training.seed"]) == (3, f"{marked}:2")
 
 
 def test_hostile_files_are_refused(tmp_path: Path) -> None:

@@ -188,6 +188,13 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
     assert ">0<" in svg
 
 
+def test_on_a_phone_every_chart_is_whole() -> None:
+    """In 390 pixels a chart that keeps its width has its right side, and the model's dot, out of sight."""
+    page = render.document(facts(), created=CREATED).html()
+    narrow = page[page.index("@media (max-width: 520px)") : page.index("@page")]
+    assert "figure svg { min-width: 0;" in narrow
+
+
 def test_every_chart_names_its_unit() -> None:
     page = render.document(facts(sweep=SWEPT), created=CREATED).html()
     charts_of = re.findall(r"<svg.*?</svg>", page, re.DOTALL)

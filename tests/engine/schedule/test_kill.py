@@ -147,6 +147,7 @@ def test_killed_at_random_moments(tmp_path: Path, *, with_job: bool) -> None:
     assert kill_at_random(tmp_path, 6, with_job=with_job, longest_s=0.8) > 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("with_job", [False, True])
 def test_killed_fifty_times(tmp_path: Path, *, with_job: bool) -> None:

@@ -118,6 +118,7 @@ def test_a_week_with_a_sleep_over_three_sessions(
     capsys.readouterr()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_whole_quarter(market: Market) -> None:
     """Half days, Thanksgiving, Christmas, the end of summer time: one seal a session, none on another day."""
@@ -136,6 +137,7 @@ def test_a_real_signal_killed_in_its_course_is_made_whole_by_the_next_start(
     kill_real_signals(market, deaths=1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_real_signals_killed_fifty_times(market: Market) -> None:
     kill_real_signals(market, deaths=50)

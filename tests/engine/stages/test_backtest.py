@@ -27,7 +27,8 @@ from tests.engine.report.samples import tested
 
 RISE, FALL, DAYS = 1.01, 0.99, 40
 FREE = (
-    "portfolio.horizon=1", "portfolio.fraction=0.25", "portfolio.gross=1", "portfolio.max_weight=0.5",
+    "portfolio.horizon=1", "portfolio.score=horizon", "portfolio.strategy=long_short_quantile",
+    "portfolio.fraction=0.25", "portfolio.gross=1", "portfolio.max_weight=0.5",
     "costs.commission_bps=0", "costs.slippage_bps=0", "costs.impact_bps=0",
     "costs.borrow_bps_per_year=0", "constraints.max_adv_share=0", "backtest.random_draws=2",
     "backtest.bootstrap_draws=200",

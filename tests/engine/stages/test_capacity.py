@@ -9,7 +9,7 @@ from engine.config.file import override
 from engine.errors import ConfigError
 from engine.runs.sink import NullSink
 from engine.stages.capacity import GIB, Needs, capacity
-from engine.stages.context import StageContext, StopFlag, with_jobs
+from engine.stages.context import StageContext, StopFlag, with_executor
 
 DEAF = override(Config(), {"training.rivals_hear_neighbours": False}, origin="test")
 NEEDS = Needs(tensor=1 * GIB, each=2 * GIB)
@@ -53,7 +53,7 @@ def test_the_reason_names_cores_and_memory() -> None:
 
 def test_the_option_is_a_key_of_the_configuration(tmp_path: Path) -> None:
     context = StageContext(workspace=tmp_path, config=DEAF, sink=NullSink(), stop=StopFlag())
-    assert with_jobs(context, 2).config.executor.jobs == 2
-    assert with_jobs(context, None) is context
+    assert with_executor(context, 2).config.executor.jobs == 2
+    assert with_executor(context, None) is context
     with pytest.raises(ConfigError, match=r"executor\.jobs"):
-        with_jobs(context, -1)
+        with_executor(context, -1)

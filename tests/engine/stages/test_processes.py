@@ -28,7 +28,8 @@ from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages import processes
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.processes import Answer, Processes, Task
+from engine.stages.processes import Processes
+from engine.stages.tasks import Answer, Task
 
 WORKER = """
 import json, os, signal, sys, time
@@ -103,13 +104,13 @@ def test_a_task_whose_process_dies_is_begun_once_more(context: StageContext, run
     ((part, event),) = told
     assert part == "mortal-once"
     assert isinstance(event, Noted)
-    assert "ended with -9; it is begun once more" in event.message
+    assert "ended with -9; it is begun again" in event.message
 
 
 def test_one_that_dies_twice_ends_the_work_and_names_its_log(
     context: StageContext, run: Run
 ) -> None:
-    with pytest.raises(EnvironmentProblem, match="mortal: its process ended twice") as raised:
+    with pytest.raises(EnvironmentProblem, match="mortal: its process ended 2 times") as raised:
         do(context, run, "other", "mortal")
     assert str(run.path("tasks/mortal/log.txt")) in raised.value.message
     assert "--resume" in raised.value.hint

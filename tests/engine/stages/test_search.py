@@ -17,8 +17,8 @@ from engine.runs.events import EpochEvaluated, FoldStarted, RunFinished, TrialFi
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.processes import Task
 from engine.stages.search import Search, epoch_words, epochs_per_fold
+from engine.stages.tasks import Task
 from engine.stages.tune import _fragment, _keep, _study_identity, _text
 from engine.stages.workers import _WatchingSink, failure
 from engine.tuning.space import usable

@@ -100,8 +100,22 @@ def test_weights_of_another_run_are_refused_and_the_difference_is_named() -> Non
             "checkpoint best",
         )
     assert 'data: saved "aaa", now "bbb"' in caught.value.message
-    assert "model:" in caught.value.message
+    assert "model.hidden: saved 32, now 64" in caught.value.message
     assert "window" not in caught.value.message
+
+
+def test_long_values_are_told_whole_and_of_lists_what_differs() -> None:
+    names, long = [f"feature_{n}" for n in range(50)], "x" * 200
+    with pytest.raises(GateError) as caught:
+        checkpoint.require_same(
+            {"features": names, "note": long, "order": [1, 2]},
+            {"features": [*names[1:], "mine"], "note": long + "y", "order": [2, 1]},
+            "checkpoint best",
+        )
+    message = caught.value.message
+    assert 'features: saved with ["feature_0"], now with ["mine"]' in message
+    assert f'note: saved "{long}", now "{long}y"' in message
+    assert "order: saved [1, 2], now [2, 1]" in message
 
 
 def test_an_optimiser_goes_on_exactly_where_it_was() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from atft_tui.readings.home import HomeNews, MachineReader, parts, read_home, upcoming
+from atft_tui.readings.home import HomeNews, MachineReader, read_home
+from atft_tui.readings.steps import parts, upcoming
 from engine.records.card import TradeFigures
 from engine.records.run import RunSummary
 from engine.runs import lock
@@ -147,8 +148,9 @@ def test_the_steps_are_ticked_off(tmp_path: Path) -> None:
     assert (tmp_path / HEARTBEAT).exists()
     done = {step.name: step.done for part in parts(news) for step in part.steps}
     assert done == {
-        "demo": False, "watch": False, "backtest": False, "report": False, "ingest": True,
-        "train": False, "promote": True, "signals": True, "schedule": True,
+        "demo": False, "watch": False, "report": False, "ingest": True, "check": True,
+        "train": False, "backtest": False, "audit": True, "promote": True, "signals": True,
+        "schedule": True,
     }  # fmt: skip
     assert read(tmp_path).agenda.process == "stopped"
 
@@ -186,7 +188,7 @@ def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:
         seen = replace(
             news,
             data=replace(news.data, manifest=structs.replace(news.data.manifest, market=market)),
-            runs=(structs.replace(trained, status=status),),
+            main=structs.replace(trained, status=status) if status == "done" else None,
         )
         done = {step.name: step.done for part in parts(seen) for step in part.steps}
         assert (done["demo"], done["watch"]) == (expected, expected)

@@ -1,0 +1,31 @@
+"""What the screen remembers of a person from one visit to the next: one small file outside of workspaces."""
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from engine.records import record
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """What was chosen last."""
+
+    theme: str = ""
+
+
+def path() -> Path:
+    """``$XDG_STATE_HOME/atft-tui/cockpit.json``, as a desktop's rules have it."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "atft-tui" / "cockpit.json"
+
+
+def remembered() -> Memory:
+    """Nothing before the first choice. RecordError for a file that cannot be read."""
+    return record.read_if_there(path(), Memory) or Memory()
+
+
+def remember(memory: Memory) -> None:
+    """Keep it for the next visit. EngineError or OSError where that cannot be written."""
+    path().parent.mkdir(parents=True, exist_ok=True)
+    record.write(path(), memory)

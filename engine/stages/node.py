@@ -1,0 +1,228 @@
+"""A worker on a machine of a cluster: a copy of the workspace there, and a process that works in it.
+
+Nothing here knows which cluster it is; `engine.stages.cluster` carries the calls.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import psutil
+from msgspec import Struct
+
+from engine import hashes
+from engine.config import Config
+from engine.errors import IntegrityError
+from engine.files import write_bytes
+from engine.runs.launch import ControlFiles, Wish
+from engine.runs.mirror import Mirror, Piece
+from engine.runs.sink import NullSink
+from engine.runs.store import Run
+from engine.stages.context import StageContext, StopFlag
+from engine.stages.processes import LocalWorker
+from engine.stages.signals import code_digest
+from engine.stages.tasks import Answer, Task
+
+DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")
+"""What a training reads of a workspace."""
+_LIBRARIES = ("torch", "numpy", "numba", "polars", "lightgbm", "scikit-learn")
+"""Those whose version may move the last bits."""
+
+
+class NodeFacts(Struct, frozen=True, kw_only=True):
+    """What has to be the same on all machines for the same bytes."""
+
+    code: str
+    """Digest of the program's source."""
+    python: str
+    libraries: dict[str, str]
+    processor: str
+    data: str
+    """Digest of what is learned from."""
+
+    @classmethod
+    def here(cls, data: str) -> Self:
+        """Of this machine, with the digest of its data."""
+        import torch
+
+        kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {_model()}"
+        return cls(
+            code=code_digest()["sha256"],
+            python=platform.python_version(),
+            libraries={name: metadata.version(name) for name in _LIBRARIES},
+            processor=kind,
+            data=data,
+        )
+
+    def differences(self, other: "NodeFacts") -> dict[str, str]:
+        """What is not the same -> what this machine has and the other one has."""
+        ours, theirs = self._flat(), other._flat()
+        return {
+            key: f"{ours[key]} here, {theirs[key]} there"
+            for key in ours
+            if ours[key] != theirs[key]
+        }
+
+    def _flat(self) -> dict[str, str]:
+        names = ("code", "python", "processor", "data")
+        return {name: getattr(self, name) for name in names} | self.libraries
+
+
+def _model() -> str:
+    """Name of the processor as the system tells it; empty where it does not."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
+
+
+class Report(NamedTuple):
+    """What has happened on the node since the last one."""
+
+    facts: NodeFacts
+    code: int | None
+    """Exit code of the process; None while it lives."""
+    answer: Answer | None
+    pieces: list[Piece]
+
+
+def data_files(workspace: Path) -> dict[str, Path]:
+    """Name -> file, of everything that a training reads of the workspace."""
+    return {
+        path.relative_to(workspace).as_posix(): path
+        for folder in DATA_FOLDERS
+        for path in sorted((workspace / folder).rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.name != "lock"
+    }
+
+
+def digest_of(listing: Mapping[str, str]) -> str:
+    """One digest of names and what is said of each."""
+    whole = "".join(f"{name}\0{value}\n" for name, value in sorted(listing.items()))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def shared_digest(workspace: Path) -> str:
+    """Digest of a directory that all machines see: names and sizes, and the hashes in its manifests."""
+    return digest_of(
+        {
+            name: hashes.sha256(path) if path.name == hashes.MANIFEST else str(path.stat().st_size)
+            for name, path in data_files(workspace).items()
+        }
+    )
+
+
+def place_data(listing: Mapping[str, str], fetch: Callable[[str], bytes]) -> Path:
+    """A folder of this machine with these files (name -> SHA-256); made once, for all workers on it.
+
+    IntegrityError where a file arrives with other bytes.
+    """
+    place = Path(tempfile.gettempdir()) / f"atft-tui-{os.getuid()}" / digest_of(listing)
+    if place.is_dir():
+        return place
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=place.parent))
+    for name, wanted in listing.items():
+        content = fetch(name)
+        if hashlib.sha256(content).hexdigest() != wanted:
+            raise IntegrityError(f"{name}: arrived with other bytes")
+        write_bytes(staging / name, content)
+    try:
+        staging.rename(place)
+    except OSError:  # another worker was first
+        shutil.rmtree(staging)
+    return place
+
+
+def takes_part(part: str) -> Callable[[str], bool]:
+    """Which files of a run a worker of one of its parts shares: not what its starter alone writes, nor what
+    other parts tell. Of a whole run (no part) all.
+    """
+    if not part:
+        return lambda name: True
+
+    def wanted(name: str) -> bool:
+        if name.startswith("tasks/"):
+            return name.startswith(f"tasks/{part}/")
+        return name not in ("events.jsonl", "log.txt")
+
+    return wanted
+
+
+def workspace_on(data: Path) -> Path:
+    """A new workspace beside the data that `place_data` put on this machine; those of dead workers go."""
+    for old in data.parent.glob("worker-*"):
+        if not psutil.pid_exists(int(old.name.split("-")[1])):
+            shutil.rmtree(old, ignore_errors=True)
+    workspace = Path(tempfile.mkdtemp(dir=data.parent, prefix=f"worker-{os.getpid()}-"))
+    for folder in data.iterdir():
+        (workspace / folder.name).symlink_to(folder)
+    (workspace / "runs").mkdir()
+    return workspace
+
+
+@dataclass(slots=True)
+class NodeWorker:
+    """A process in a workspace of this machine, and what the starter of a run may ask of it."""
+
+    workspace: Path
+    config: Config
+    facts: NodeFacts
+    shared: bool = False
+    """The starter sees the same directory: nothing is carried."""
+    _worker: LocalWorker | None = None
+    _mirrors: dict[str, Mirror] = field(default_factory=dict)
+
+    def begin(self, line: str, pieces: Iterable[Piece]) -> None:
+        """Begin the task of a line of `work`; ``pieces``: what the starter has of its run."""
+        context = StageContext(
+            workspace=self.workspace, config=self.config, sink=NullSink(), stop=StopFlag()
+        )
+        run, _, part = line.rstrip("\n").partition(" ")
+        directory = self.workspace / "runs" / run
+        if not self.shared:
+            mirror = self._mirrors.setdefault(run, Mirror(directory))
+            mirror.wanted = takes_part(part)
+            mirror.apply(pieces)
+        task = Task(Run(directory), part)
+        if self._worker is None:
+            self._worker = LocalWorker.start(context, os.cpu_count() or 1, task)
+        self._worker.begin(task)
+
+    def report(self, wishes: frozenset[Wish] = frozenset()) -> Report:
+        """What is new; ``wishes``: what a person asks of the task."""
+        worker = self._worker
+        if worker is None or worker.task is None:
+            return Report(self.facts, worker.ended() if worker else None, None, [])
+        task = worker.task
+        if not self.shared:
+            ControlFiles.of(task.run, task.part).take_over(wishes)
+        code = worker.ended()
+        answer = worker.answer()
+        pieces = [] if self.shared else self._mirrors[task.run.id].changes()
+        return Report(self.facts, code, answer, pieces)
+
+    def stop(self) -> None:
+        """Ask the process to save its work and end."""
+        if self._worker:
+            self._worker.stop()
+
+    def dismiss(self) -> None:
+        """No more tasks for it."""
+        if self._worker:
+            self._worker.dismiss()
+
+    def clear(self) -> None:
+        """End the process, and remove a workspace of its own."""
+        if self._worker:
+            self._worker.bury(0.0)
+        if not self.shared:
+            shutil.rmtree(self.workspace, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""Forms: few named choices first, the rest a key away, and what is typed lands where it is described."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Select
+
+from atft_tui.app import CockpitApp
+from atft_tui.screens import forms
+from atft_tui.screens.command_form import PRESET_WORDS, CommandForm, PathSuggester
+from engine.config.file import PRESETS
+from tests.tui.steps import shown, wait_until
+
+
+def seen(form: CommandForm) -> list[str]:
+    """Names of the fields that are shown."""
+    return [name for name, row in form._rows.items() if row.display]
+
+
+async def opened(pilot: Pilot[None], command: str) -> CommandForm:
+    app = pilot.app
+    assert isinstance(app, CockpitApp)
+    app.ask(command)
+    await wait_until(pilot, lambda: isinstance(app.screen, CommandForm))
+    form = app.screen
+    assert isinstance(form, CommandForm)
+    await wait_until(pilot, lambda: bool(form._rows) and form.focused is not None)
+    return form
+
+
+def test_every_preset_has_a_sentence() -> None:
+    assert PRESET_WORDS.keys() == PRESETS.keys()
+
+
+async def test_a_training_asks_for_a_few_named_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "_QUIET_S", 60.0)  # no preflight in this test
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot, "train")
+        assert seen(form) == ["preset", "device", "mode", "seed", "set"]
+        assert isinstance(form.focused, Select), "not the field of a run to resume"
+        form.query_one("#s-device", Select).value = "cpu"
+        form.query_one("#s-seed", Input).value = "3"
+        await pilot.pause()
+        assert form.words() == ["train", "--set", "training.device=cpu", "--set", "training.seed=3"]
+        await pilot.press("f2")
+        assert {"resume", "confirm"} <= set(seen(form))
+
+
+async def test_a_source_has_its_own_fields(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot, "ingest")
+        assert "until" not in seen(form)
+        assert seen(form)[:2] == ["source", "prices"]
+        form.query_one("#p-source", Select).value = "synthetic"
+        await wait_until(pilot, lambda: seen(form) == ["source", "until"])
+
+
+async def test_what_is_typed_lands_in_the_field_that_is_described(tmp_path: Path) -> None:
+    """However fast one goes from field to field."""
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot, "ingest")
+        await pilot.press("f2", *["tab"] * 13, "x", "y", "z")
+        await pilot.pause()
+        field = form.focused
+        assert isinstance(field, Input)
+        assert field.value == "xyz"
+        name = str(field.id).removeprefix("p-")
+        about = next(p.help for p in form.command.parameters if p.name == name)
+        await wait_until(pilot, lambda: about[:30] in shown(form))
+
+
+async def test_a_path_is_completed_as_far_as_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "bars").mkdir()
+    (tmp_path / "bars" / "prices.csv").touch()
+    (tmp_path / "bars" / ".hidden").touch()
+    suggest = PathSuggester().get_suggestion
+    assert await suggest(f"{tmp_path}/ba") == f"{tmp_path}/bars/"
+    assert await suggest(f"{tmp_path}/bars/") == f"{tmp_path}/bars/prices.csv"
+    assert await suggest(f"{tmp_path}/bars/x") is None
+    assert await suggest(f"{tmp_path}/nowhere/x") is None
+    assert await suggest("") is None

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,13 +211,13 @@ def test_no_child_of_the_drill_has_a_secret(
     for name in ("ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD", "JQUANTS_API_KEY", "ATFT_WORKSPACE"):
         monkeypatch.setenv(name, "value")
     script = write(tmp_path / "engine.py", "import json, os; print(json.dumps(dict(os.environ)))")
-    monkeypatch.setattr("engine.runs.launch.ENGINE", ("python3", str(script)))
+    monkeypatch.setattr("engine.runs.launch.ENGINE", (sys.executable, str(script)))
     with opened(tmp_path / "w", lambda: False, 0) as bench:
         told = json.loads(bench.run(bench.folder("x"), "runs").out)
     assert not {"ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD", "JQUANTS_API_KEY", "ATFT_WORKSPACE"} & {
         *told
     }
-    assert told["PATH"] == os.environ["PATH"]
+    assert told["HOME"] == os.environ["HOME"]
 
 
 def test_a_shifted_child_has_both_clocks_of_the_product_shifted(

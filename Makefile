@@ -35,7 +35,7 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-KERNELS := tests/engine/features tests/engine/graph tests/engine/dataset
+KERNELS := $(addprefix tests/engine/,features graph dataset evaluation backtest)
 FOLDERS := $(patsubst %/,%,$(wildcard tests/*/))
 OTHERS := tests/journeys $(filter-out tests/journeys tests/__pycache__,$(FOLDERS))
 

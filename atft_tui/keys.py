@@ -101,10 +101,13 @@ CHART: tuple[Binding, ...] = (
     _key("G", "log", "logarithmic scale"),
     _key("Z", "band", "the scale holds the null band and zero"),
     _key("R", "levels", "rivals: the best, all, none"),
-    *(_key(x, f"hide({n})", f"curve {x}: hide it or show it") for n, x in enumerate("ABCDEF")),
+    _key("A", "hide(0)", "hide or show the curve of that letter", "A-F"),
+    *(_key(letter, f"hide({n})", "", "A-F") for n, letter in enumerate("BCDEF", 1)),
     _key("0", "whole", "the whole again"),
 )
-"""Where a chart has the focus: the same keys in every one."""
+"""Where a chart has the focus: the same keys in every one; those without words are told by another."""
+CHARTED = ("data", "train", "runs", "replay", "backtest")
+"""Places with charts."""
 SCREENS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
@@ -190,8 +193,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("s", "sweep", "sweep"),
         _bar("right,full_stop", "day(1)", "day", "← →", priority=True),
         _key("left,comma", "day(-1)", "day before", "←", priority=True),
-        _key("shift+right,greater_than_sign", "day(21)", "month on", priority=True),
-        _key("shift+left,less_than_sign", "day(-21)", "month back", priority=True),
+        _key("shift+right", "day(21)", "month on", priority=True),
+        _key("shift+left", "day(-21)", "month back", priority=True),
         _key("ctrl+right", "day(252)", "year on", priority=True),
         _key("ctrl+left", "day(-252)", "year back", priority=True),
         _bar("l", "scale", "log"),
@@ -234,7 +237,8 @@ def written(key: Binding) -> str:
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *CHART)
+    charts = (key for key in CHART if key.description and screen in CHARTED)
+    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *charts)
     return [(written(key), key.description) for key in keys]
 
 
@@ -252,7 +256,7 @@ def markdown() -> str:
     )
     lines = ["# Keys", "", made]
     for where, keys in groups:
-        rows = (f"| `{written(key)}` | {key.description} |" for key in keys)
+        rows = (f"| `{written(key)}` | {key.description} |" for key in keys if key.description)
         lines += ["", f"## {where}", "", "| key | what it does |", "|---|---|", *rows]
     return "\n".join(lines) + "\n"
 

@@ -49,6 +49,8 @@ WIDE, TALL = 120, 32
 
 BAR = Style(color="blue")
 """A bar, strip or curve without a verdict."""
+FAINT_BAR = BAR + Style(dim=True)
+"""Less than it, where no letter has to be read."""
 OTHER_BAR = Style(color="magenta")
 """One of another kind beside it."""
 REFERENCE = Style(color="cyan")

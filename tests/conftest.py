@@ -1,7 +1,8 @@
 """A small synthetic market, built once per worker: panel, features, graphs, configuration."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -152,6 +153,20 @@ def nasdaq() -> RawTables:
 @pytest.fixture(scope="session")
 def world(raw: RawTables, config: Config, tmp_path_factory: pytest.TempPathFactory) -> World:
     return build_world(raw, config, tmp_path_factory.mktemp("world"))
+
+
+@contextmanager
+def few_rounds() -> Iterator[None]:
+    """LightGBM with 20 rounds for 300, 0.2 s a fit for 2 s, where its scores need not be good."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.training.baselines._LIGHTGBM_ROUNDS", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    with few_rounds():
+        yield
 
 
 @pytest.fixture(scope="session")

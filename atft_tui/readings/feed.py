@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from atft_tui import format as fmt
 from atft_tui.readings.files import last_lines
 from engine.files import MANIFEST
 from engine.runs import launch
@@ -71,9 +72,9 @@ class RunNews:
 def chosen_or_newest(
     workspace: Path, chosen: str | None, fits: Callable[[Run], bool] = lambda _: True
 ) -> Run | None:
-    """The chosen run; the newest that fits if none is chosen or the chosen one is gone."""
+    """The chosen run; if none is chosen or it is gone, the one that matters of those that fit."""
     found = named_run(workspace, chosen) if chosen is not None else None
-    return found or next(filter(fits, RunStore(workspace / "runs")), None)
+    return found or run_that_matters(workspace, fits)
 
 
 def named_run(workspace: Path, run_id: str) -> Run | None:
@@ -109,8 +110,10 @@ def run_that_matters(workspace: Path, fits: Callable[[Run], bool]) -> Run | None
 
 
 def _lasted_beyond(run: Run, moment: dt.datetime) -> bool:
-    there = run.events_path.exists()
-    return there and run.events_path.stat().st_mtime > moment.timestamp()
+    """By what it told itself: a copy of a workspace has other times on its files."""
+    last = run.last_event()
+    end = fmt.moment(last.at) if last is not None else None
+    return end is not None and end > moment
 
 
 class RunFeed:

@@ -7,7 +7,7 @@ from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAD, BAR, DIM, PLAIN, STRONG, WARN
+from atft_tui.styles import BAD, BAR, DIM, FAINT_BAR, PLAIN, STRONG, WARN
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.lines import painted
 from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
@@ -15,8 +15,7 @@ from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
 _LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""
 DEAD = "x"
-_FAINT = BAR + Style(dim=True)
-RAMP = (_FAINT, BAR, _FAINT, BAR, _FAINT, BAR, STRONG)
+RAMP = (FAINT_BAR, BAR, FAINT_BAR, BAR, FAINT_BAR, BAR, STRONG)
 """With the characters, which grow denser, every decade is its own: no colour alone says how much."""
 
 

@@ -23,8 +23,8 @@ from engine.drill.lab import Lab
 
 NAME = "\x1b]0;PWNED\x07\x9b31m\u202e../../x[/red][link=file:///etc/passwd]"
 _RAW = re.compile("\x1b\\]0;PWNED|\x9b31m|\u202e|\x07")
-_PLACES = b"12345678"
-"""Keys of the screen's places."""
+_PLACES = b"23456781"
+"""Keys of the screen's places, Home last."""
 _WAIT_S, _QUIET_S = 90.0, 3.0
 
 
@@ -65,8 +65,11 @@ def _file(bench: Bench) -> Seen:
     rows = [f'2020-01-0{day},"{NAME}",1,9,1,{day},100,7' for day in (2, 3, 6)]
     path.write_text(f'date,symbol,open,high,low,close,volume,"{NAME}"\n' + "\n".join(rows))
     words = ("ingest", "--source", "files", "--prices", str(path), "--set", "data.market=us")
-    answer = bench.run(place, *words)
-    return _clean(answer) or survived(f"rc {answer.code}, {answer.words}")
+    for command in (words, ("check",)):
+        answer = bench.run(place, *command)
+        if wrong := _clean(answer):
+            return wrong
+    return survived(f"rc {answer.code}, {answer.words}")
 
 
 def _clean(answer: Answer) -> Seen | None:

@@ -8,7 +8,7 @@ from engine.drill import clocks, flips, kills, names, room, sessions, wires
 from engine.drill.bench import Bench
 from engine.drill.case import Case, NotTriedError, Seen
 from engine.drill.lab import Lab
-from engine.errors import UsageError
+from engine.errors import EngineError, Interrupted, UsageError
 from engine.records.drill import DrillOutcome
 
 _AT_ONCE = 2
@@ -59,6 +59,10 @@ def _outcome(case: Case, bench: Bench) -> DrillOutcome:
         seen = case.try_it(bench)
     except NotTriedError as error:
         seen = Seen("not tried", str(error))
+    except Interrupted:
+        raise
+    except EngineError as error:  # of the workspace's own, before any fault
+        seen = Seen("not tried", error.message)
     return DrillOutcome(
         case=case.name,
         kind=case.kind,

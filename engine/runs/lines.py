@@ -17,15 +17,20 @@ KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
 _ANY: Any = Union[KINDS]  # noqa: UP007 - made of a tuple
 _DECODER: "msgspec.json.Decoder[RunEvent]" = msgspec.json.Decoder(_ANY)
 _ENCODER = msgspec.json.Encoder(enc_hook=float)  # numpy's numbers are floats
-_SUM = b',"crc":"'
+SUM = b',"crc":"'
+"""Stands before the sum of a line."""
 DAMAGED = Warned(code="events", message="a line of events.jsonl is damaged and was left out")
 """What stands for a line that is not what was written."""
 
 
 def encode(event: RunEvent) -> str:
     """One line of strict JSON, without the newline."""
-    body = _ENCODER.encode(event)[:-1]
-    return (body + _SUM + _sum_of(body)).decode()
+    return summed(_ENCODER.encode(event)).decode()
+
+
+def summed(line: bytes) -> bytes:
+    """A JSON object on one line with the sum of what it says as its last field."""
+    return line[:-1] + SUM + _sum_of(line[:-1])
 
 
 def decode(line: str | bytes) -> RunEvent | None:
@@ -49,7 +54,7 @@ def is_whole(content: bytes, *, summed: bool = False) -> bool:
 
     ``summed``: every line of its file has a sum.
     """
-    body, found, told = content.removesuffix(b"\n").rpartition(_SUM)
+    body, found, told = content.removesuffix(b"\n").rpartition(SUM)
     if found:
         return told == _sum_of(body)
     try:

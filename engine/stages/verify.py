@@ -11,6 +11,7 @@ from engine.errors import EngineError, IntegrityError, UsageError
 from engine.records import record
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.lines import is_whole
+from engine.runs.looks import read_looks
 from engine.runs.store import Run
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
@@ -168,6 +169,10 @@ def _check_workspace(workspace: Path) -> _FileCheck:
         faults += found
     for journal in sorted(workspace.glob("tune/*/journal.jsonl")):
         faults += [f"{journal}: line {n} is damaged" for n in damaged_lines(journal)]
+    try:
+        read_looks(workspace / "runs")
+    except IntegrityError as error:
+        faults.append(error.message)
     return _FileCheck(
         name="workspace",
         hashed=told is not None,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
-from atft_tui.keys import EVERYWHERE, PLACES, SCREENS, TABLE, help_rows, markdown
+from atft_tui.keys import CHART, CHARTED, EVERYWHERE, PLACES, SCREENS, TABLE, help_rows, markdown
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,4 +34,7 @@ def test_no_place_takes_a_key_that_means_something_everywhere(place: str) -> Non
     own = names(SCREENS[place])
     assert len(own) == len(set(own)), "a key twice on one screen"
     assert not set(own) & set(names(EVERYWHERE))
-    assert len(help_rows(place)) == len(SCREENS[place]) + len(EVERYWHERE) + len(TABLE)
+    assert not set(names(CHART)) & set(names(EVERYWHERE))
+    charts = [key for key in CHART if key.description] if place in CHARTED else []
+    told = len(SCREENS[place]) + len(EVERYWHERE) + len(TABLE) + len(charts)
+    assert len(help_rows(place)) == told

@@ -12,6 +12,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from engine.cli import main
 from engine.runs.events import RunEvent
@@ -50,8 +51,10 @@ def atft_here(workspace: Path, *words: str) -> Done:
     """The same words in this process: what is loaded and compiled for the first is there for the next."""
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    workspace.mkdir(parents=True, exist_ok=True)
+    shell = patch.dict(os.environ, environment(), clear=True)
     try:
-        with chdir(workspace), redirect_stdout(out), redirect_stderr(err):
+        with chdir(workspace), shell, redirect_stdout(out), redirect_stderr(err):
             code = main([*words, "--workspace", str(workspace)])
     finally:
         for number, handler in handlers.items():

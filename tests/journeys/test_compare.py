@@ -17,9 +17,10 @@ from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
 from engine.stages.context import StopFlag
 from engine.stages.load import load_dataset
-from tests.journeys.command import SETTINGS, atft
+from tests.journeys.command import SETTINGS, atft_here
 from tests.journeys.here import Here
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 SHORT = (
     "training.mode=safe", "training.epochs=[1,0,1,0]", "training.day_stride=16",
     "backtest.bootstrap_draws=400",
@@ -180,11 +181,12 @@ def test_senseless_options_are_refused(market: Path) -> None:
         compare(here.context(), what=("sizes",), seeds=0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sizes_beside_each_other_and_over_folds(market: Path) -> None:
     words = [word for setting in SHORT for word in ("--set", setting)]
     folds = ["--walkforward", "--first-test", "2019-08-01", "--step", "40", "--jobs", "2"]
-    done = atft(
+    done = atft_here(
         market, "compare", "sizes", "--sizes", "8,16", "--seeds", "2", *folds, *SETTINGS, *words,
         "--json", "--quiet",
     )  # fmt: skip
@@ -198,6 +200,7 @@ def test_sizes_beside_each_other_and_over_folds(market: Path) -> None:
     assert run.command == "walkforward"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_ablation_trains(market: Path) -> None:
     summary = compare(Here(market, SHORT).context(), what=("ablations",), seeds=1).json

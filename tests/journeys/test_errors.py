@@ -2,13 +2,14 @@
 
 import json
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from engine.runs.events import StageStarted
-from tests.journeys.command import SETTINGS, atft, atft_here, start, start_run, wait_for_event
+from engine.config import Config
+from engine.runs.store import RunStore
+from tests.full_disk import full_disk
+from tests.journeys.command import SETTINGS, atft, atft_here, start
 
 
 @pytest.mark.parametrize(
@@ -55,39 +56,39 @@ def test_quiet_is_quiet_and_json_is_alone_on_stdout(market: Path) -> None:
     assert done.code == 0
     assert done.err == ""
     assert done.json["verdict"] == "ok"
-    loud = atft(market, "check", "--json")
+    loud = atft_here(market, "check", "--json")
     assert json.loads(loud.out)
     assert "quality" in loud.err
 
 
 def test_refused_data_are_shown_in_full_but_nothing_is_trained_on_them(market: Path) -> None:
     words = ("--set", "quality.max_bad_share=1e-9", "--set", "quality.max_move=0.001")
-    done = atft(market, "check", "--json", *words)
+    done = atft_here(market, "check", "--json", *words)
     assert done.code == 0, done.err
     assert done.json["verdict"] == "refused"
     assert done.json["findings"][0]["rule"] == "bad_print"
     assert len(done.json["coverage"]["per_session"]["names"]) > 0
-    assert "bad_print" in atft(market, "check", *words).out
-    refused = atft(market, "train", *SETTINGS, *words)
+    assert "bad_print" in atft_here(market, "check", *words).out
+    refused = atft_here(market, "train", *SETTINGS, *words)
     assert refused.code == 3
     assert "bad_print" in refused.err
 
 
 def test_check_looks_at_cleaned_sessions_once(market: Path) -> None:
-    first = atft(market, "check", "--json").json
-    assert atft(market, "check", "--json").json == first
+    first = atft_here(market, "check", "--json").json
+    assert atft_here(market, "check", "--json").json == first
     coverage = first["coverage"]["per_session"]
     assert len(coverage["dates"]) == len(coverage["names"]) == first["sessions"]
     assert first["last_session_complete"] is True
 
 
 def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
-    done = atft(market, "preflight", *SETTINGS)
+    done = atft_here(market, "preflight", *SETTINGS)
     assert done.code == 0, done.err
     for name in ("torch", "device", "mode", "data", "memory", "disk", "calendar", "workspace"):
         assert name in done.out
     assert "stop" not in done.out
-    refused = atft(market, "preflight", "--device", "cuda", "--json")
+    refused = atft_here(market, "preflight", "--device", "cuda", "--json")
     if refused.code:
         assert refused.code == 6
         assert "cuda" in refused.json["error"]
@@ -100,7 +101,7 @@ def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:
     path = market / "config.toml"
     path.write_text("[training]\n\nseed = -3\n")
     try:
-        done = atft(market, "config", "check")
+        done = atft_here(market, "config", "check")
     finally:
         path.unlink()
     assert done.code == 2
@@ -108,7 +109,7 @@ def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:
 
 
 def test_config_shows_where_a_value_comes_from(market: Path) -> None:
-    done = atft(market, "config", "show", "--set", "graph.k=3")
+    done = atft_here(market, "config", "show", "--set", "graph.k=3")
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if "graph.k " in line)
     assert "3" in line
@@ -116,7 +117,7 @@ def test_config_shows_where_a_value_comes_from(market: Path) -> None:
 
 
 def test_config_set_and_unset_change_one_key_or_nothing(tmp_path: Path) -> None:
-    done = atft(tmp_path, "config", "set", "training.seed", "7", "--json")
+    done = atft_here(tmp_path, "config", "set", "training.seed", "7", "--json")
     assert (done.code, done.json["after"], done.json["before"]) == (0, "7", "1")
     path = tmp_path / "config.toml"
     path.write_text(f"# Mine.\n{path.read_text()}")
@@ -128,21 +129,21 @@ def test_config_set_and_unset_change_one_key_or_nothing(tmp_path: Path) -> None:
         (("show", "training", "5"), "takes no value"),
     ):
         before = path.read_text()
-        refused = atft(tmp_path, "config", *words)
+        refused = atft_here(tmp_path, "config", *words)
         assert refused.code == 2, refused
         assert said in refused.err
         assert path.read_text() == before
-    back = atft(tmp_path, "config", "unset", "training.seed")
+    back = atft_here(tmp_path, "config", "unset", "training.seed")
     assert back.code == 0
     assert "training.seed = 1 (was 7)" in back.out
     assert path.read_text().startswith("# Mine.\n")
 
 
 def test_config_init_writes_a_file_that_checks_and_does_not_overwrite(tmp_path: Path) -> None:
-    assert atft(tmp_path, "config", "init").code == 0
+    assert atft_here(tmp_path, "config", "init").code == 0
     written = (tmp_path / "config.toml").read_text()
-    assert atft(tmp_path, "config", "check").code == 0
-    again = atft(tmp_path, "config", "init")
+    assert atft_here(tmp_path, "config", "check").code == 0
+    again = atft_here(tmp_path, "config", "init")
     assert again.code != 0
     assert (tmp_path / "config.toml").read_text() == written
 
@@ -154,7 +155,7 @@ def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
     bad[len(bad) // 2] ^= 1
     bars.write_bytes(bytes(bad))
     try:
-        done = atft(market, "check")
+        done = atft_here(market, "check")
     finally:
         bars.write_bytes(good)
     assert done.code == 4
@@ -162,31 +163,21 @@ def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
 
 
 def test_a_locked_run_is_left_alone(market: Path) -> None:
-    process, run = start_run(market, "train", *SETTINGS, "--quiet")
-    try:
-        wait_for_event(run.events_path, lambda event: isinstance(event, StageStarted))
-        done = atft(market, "train", "--resume", run.id)
-        assert done.code == 5
-        assert f"in use by process {process.pid}" in done.err
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate()
+    run = RunStore(market / "runs").create("train", Config())
+    with run.lock():
+        done = atft_here(market, "train", "--resume", run.id)
+    assert done.code == 5
+    assert f"in use by process {os.getpid()}" in done.err
 
 
-def test_a_full_disk_leaves_the_old_file(market: Path, tmp_path: Path) -> None:
-    quality = market / "data" / "quality.json"
-    atft(market, "check", "--quiet")
-    before = quality.read_bytes()
-    # A directory that cannot be written stands for a full disk; root may write everywhere.
-    if os.geteuid() == 0:
-        pytest.skip("runs as root, to whom every directory is writable")
-    os.chmod(quality.parent, 0o500)
-    try:
-        done = atft(market, "check")
-    finally:
-        os.chmod(quality.parent, 0o700)
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    assert atft_here(tmp_path, "config", "init").code == 0
+    before = (tmp_path / "config.toml").read_bytes()
+    with full_disk(1000):
+        done = atft_here(tmp_path, "config", "set", "training.seed", "7")
     assert done.code == 4
-    assert quality.read_bytes() == before
+    assert "config.toml" in done.err
+    assert (tmp_path / "config.toml").read_bytes() == before
 
 
 def test_output_into_a_closed_pipe_is_no_error(market: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.data.store import PanelStore
-from tests.journeys.command import atft
+from tests.journeys.command import atft_here
 
 BARS = "date,code,open,high,low,close,volume\n2024-01-05,A,1,2,1,2,100\n"
 
@@ -20,14 +20,14 @@ def test_ingest_reads_optional_files_and_says_what_it_did(tmp_path: Path) -> Non
         path.write_text(text, encoding="utf-8")
         words += [f"--{name}", str(path)]
     data = tmp_path / "workspace"
-    done = atft(data, "ingest", "--source", "files", *words, "--columns", "margin.short=S")
+    done = atft_here(data, "ingest", "--source", "files", *words, "--columns", "margin.short=S")
     assert done.code == 0, done.err
     assert "margin: 1 rows" in done.out
     assert "percent" in done.out
     raw = PanelStore(data / "data").load_raw()
     assert set(raw.optional) == {"margin", "options"}
     assert raw.optional["margin"]["short"].to_list() == [1.0]
-    wrong = atft(data, "ingest", "--source", "files", *words)
+    wrong = atft_here(data, "ingest", "--source", "files", *words)
     assert wrong.code == 3
     assert "no column for `short`" in wrong.err
 
@@ -36,6 +36,6 @@ def test_the_synthetic_market_delivers_them_on_request(tmp_path: Path) -> None:
     settings = ("data.synthetic.n_symbols=20", "data.synthetic.n_sessions=400",
                 "data.synthetic.optional_tables=true")  # fmt: skip
     words = [word for setting in settings for word in ("--set", setting)]
-    done = atft(tmp_path, "ingest", "--source", "synthetic", *words)
+    done = atft_here(tmp_path, "ingest", "--source", "synthetic", *words)
     assert done.code == 0, done.err
     assert len(PanelStore(tmp_path / "data").load_raw().optional) == 6

@@ -13,7 +13,7 @@ from engine.runs import launch
 from engine.runs.events import RunFinished
 from engine.runs.lines import encode
 from engine.runs.store import Run, RunStore
-from tests.journeys.command import atft
+from tests.journeys.command import atft_here
 
 FIGURES = {"rank_ic": 0.03, "rank_ic_se": 0.01, "null_band": 0.02, "n_dates": 250}
 
@@ -48,28 +48,30 @@ def runs(tmp_path: Path) -> list[Run]:
 
 def test_labels_and_filters(tmp_path: Path, runs: list[Run]) -> None:
     first, second, _ = runs
-    tagged = atft(tmp_path, "tag", second.id, "baseline", "lr/2e-3", "--json")
+    tagged = atft_here(tmp_path, "tag", second.id, "baseline", "lr/2e-3", "--json")
     assert tagged.json == {"run_id": second.id, "tags": ["baseline", "lr/2e-3"], "note": ""}
-    noted = atft(tmp_path, "note", second.id, "the one\nto beat [/]", "--json")
+    noted = atft_here(tmp_path, "note", second.id, "the one\nto beat [/]", "--json")
     assert noted.json["note"] == "the one to beat [/]"
     as_the_screen_does = launch.argv(tmp_path, ["note", "--", second.id, "- was worse"])
     subprocess.run(as_the_screen_does, check=True, capture_output=True, cwd=tmp_path)
-    taken = atft(tmp_path, "tag", second.id, "lr/2e-3", "--remove", "--json")
+    taken = atft_here(tmp_path, "tag", second.id, "lr/2e-3", "--remove", "--json")
     assert taken.json == {"run_id": second.id, "tags": ["baseline"], "note": "- was worse"}
 
-    listed = atft(tmp_path, "runs")
+    listed = atft_here(tmp_path, "runs")
     line = next(line for line in listed.out.splitlines() if second.id in line)
     for words in ("+0.0300 ± 0.0100", "~+0.0100 ± 0.0100", "+0.70 [-0.10, +1.50] undecided", "0.40",
                   "90 s", "demo seed=4", "baseline", "- was worse"):  # fmt: skip
         assert words in line
-    found = atft(tmp_path, "runs", "--tag", "baseline", "--command", "train", "--json").json["runs"]
+    found = atft_here(tmp_path, "runs", "--tag", "baseline", "--command", "train", "--json").json[
+        "runs"
+    ]
     assert [row["id"] for row in found] == [second.id]
     assert (found[0]["preset"], found[0]["changes"]) == ("demo", {"training.seed": "4"})
     assert found[0]["test"]["rank_ic"] == 0.01
-    newest = atft(tmp_path, "runs", "--status", "done", "--limit", "2", "--json").json["runs"]
+    newest = atft_here(tmp_path, "runs", "--status", "done", "--limit", "2", "--json").json["runs"]
     assert [row["id"] for row in newest] == [runs[2].id, second.id]
-    assert first.id not in atft(tmp_path, "runs", "--command", "tune").out
-    shown = atft(tmp_path, "show", second.id).out
+    assert first.id not in atft_here(tmp_path, "runs", "--command", "tune").out
+    shown = atft_here(tmp_path, "show", second.id).out
     assert "tags: baseline" in shown
     assert "note: - was worse" in shown
 
@@ -85,7 +87,7 @@ def test_mistakes_are_named(tmp_path: Path, runs: list[Run]) -> None:
         (["note", first.id, "text", "--clear"], "contradict"),
         (["runs", "--limit", "0"], "--limit"),
     ):
-        done = atft(tmp_path, *words)
+        done = atft_here(tmp_path, *words)
         assert (done.code, done.out) == (2, ""), words
         assert said in done.err
         assert "\x1b" not in done.err
@@ -94,17 +96,17 @@ def test_mistakes_are_named(tmp_path: Path, runs: list[Run]) -> None:
 
 def test_deleting_asks_refuses_and_deletes(tmp_path: Path, runs: list[Run]) -> None:
     first, second, search = runs
-    unasked = atft(tmp_path, "delete", first.id)
+    unasked = atft_here(tmp_path, "delete", first.id)
     assert (unasked.code, unasked.out) == (2, "")
     assert "nobody was asked" in unasked.err
     assert "--yes" in unasked.err
     with first.lock():
-        assert atft(tmp_path, "delete", first.id, search.id, "--yes").code == 5
+        assert atft_here(tmp_path, "delete", first.id, search.id, "--yes").code == 5
     champion = tmp_path / "models" / "champion.json"
     champion.parent.mkdir()
     history = [{"action": "promoted", "model": "m", "run": second.id}]
     champion.write_text(json.dumps({"history": history}))
-    refused = atft(tmp_path, "delete", search.id, second.id, "--yes", "--json")
+    refused = atft_here(tmp_path, "delete", search.id, second.id, "--yes", "--json")
     assert refused.code == 6
     assert refused.json["exit_code"] == 6
     assert len(list(RunStore(tmp_path / "runs"))) == 3
@@ -113,7 +115,7 @@ def test_deleting_asks_refuses_and_deletes(tmp_path: Path, runs: list[Run]) -> N
     sealed.write_text(json.dumps({"model": "m0"}))
     history.insert(0, {"action": "promoted", "model": "m0", "run": first.id})
     champion.write_text(json.dumps({"history": history}))
-    done = atft(tmp_path, "delete", first.id, search.id, "--yes", "--json")
+    done = atft_here(tmp_path, "delete", first.id, search.id, "--yes", "--json")
     assert done.code == 0
     assert [row["run_id"] for row in done.json["deleted"]] == [first.id, search.id]
     assert done.json["named_by"] == {first.id: ["2026-01-05"], search.id: []}
@@ -124,5 +126,5 @@ def test_deleting_asks_refuses_and_deletes(tmp_path: Path, runs: list[Run]) -> N
 def test_a_killed_deletion_is_swept_by_the_next_command(tmp_path: Path, runs: list[Run]) -> None:
     first = runs[0]
     left = first.directory.rename(first.directory.with_name(f".deleting-{first.id}"))
-    assert first.id not in atft(tmp_path, "runs").out
+    assert first.id not in atft_here(tmp_path, "runs").out
     assert not left.exists()

@@ -17,13 +17,14 @@ from atft_tui.widgets.backtest.words import headline
 from engine.report.facts import gather
 from engine.runs.store import Run, RunStore
 from tests.conftest import SMALL
-from tests.journeys.command import Done, atft, atft_here
+from tests.journeys.command import Done, atft_here
 
 SETTINGS = [
     word
     for setting in (*SMALL, "universe.min_price=0", "universe.min_turnover=0")
     for word in ("--set", setting)
 ]
+pytestmark = pytest.mark.usefixtures("few_trees")
 NAMES = ("<script>alert(1)</script>", "=HYPERLINK(1)", "+A", "-2+3", "@SUM(1)", "日本製鉄", "Plain")
 SESSIONS, STOCKS = 420, 40
 
@@ -61,7 +62,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).write_csv(folder / "securities.csv")
     pl.DataFrame({"date": days, "close": close.mean(axis=1)}).write_csv(folder / "index.csv")
     workspace = tmp_path_factory.mktemp("trading")
-    done = atft(
+    done = atft_here(
         workspace, "ingest", "--source", "files", "--prices", str(folder / "prices.csv"),
         "--securities", str(folder / "securities.csv"), "--index", str(folder / "index.csv"),
     )  # fmt: skip
@@ -103,7 +104,9 @@ def backtested(workspace: Path, run: Run, *words: str) -> dict[str, Any]:
 
 
 def test_an_unknown_model_names_those_that_exist(workspace: Path) -> None:
-    done = atft(workspace, "walkforward", "--step", "60", "--model", "gpt", "--quiet", *SETTINGS)
+    done = atft_here(
+        workspace, "walkforward", "--step", "60", "--model", "gpt", "--quiet", *SETTINGS
+    )
     assert done.code == 2
     assert "lightgbm" in done.err
     assert "network" in done.err
@@ -112,7 +115,7 @@ def test_an_unknown_model_names_those_that_exist(workspace: Path) -> None:
 def test_every_strategy_can_be_backtested_and_each_is_a_trial(
     workspace: Path, lightgbm: Run, ridge: Run
 ) -> None:
-    listed = atft(workspace, "strategies", "--json").json["strategies"]
+    listed = atft_here(workspace, "strategies", "--json").json["strategies"]
     trials, books = [], set()
     for name in listed:
         found = backtested(workspace, lightgbm, "--strategy", name)
@@ -147,7 +150,9 @@ def test_constraints_reach_the_book(workspace: Path, lightgbm: Run) -> None:
     )
     assert held["mean_short_exposure"] == 0.0
     assert 0.9 < held["mean_long_exposure"] < 1.0
-    refused = atft(workspace, "backtest", lightgbm.id, "--set", "costs.borrow_classes={hard=-1.0}")
+    refused = atft_here(
+        workspace, "backtest", lightgbm.id, "--set", "costs.borrow_classes={hard=-1.0}"
+    )
     assert refused.code == 2
     assert "must not be negative" in refused.err
 
@@ -155,7 +160,7 @@ def test_constraints_reach_the_book(workspace: Path, lightgbm: Run) -> None:
 def test_a_sweep_counts_every_cell(workspace: Path, ridge: Run) -> None:
     before = backtested(workspace, ridge)["trials"]
     words = ["--grid", "portfolio.fraction=0.1,0.2", "--grid", "costs.slippage_bps=0,5,10"]
-    done = atft(workspace, "sweep", ridge.id, *words, "--json", "--quiet")
+    done = atft_here(workspace, "sweep", ridge.id, *words, "--json", "--quiet")
     assert done.code == 0, done.err
     found = done.json
     assert len(found["cells"]) == 6
@@ -164,11 +169,11 @@ def test_a_sweep_counts_every_cell(workspace: Path, ridge: Run) -> None:
     assert 0.0 <= found["overfitting_probability"] <= 1.0
     saved_returns = pl.read_parquet(ridge.path("sweep_returns.parquet"))
     assert saved_returns["cell"].n_unique() == 6
-    said = atft(workspace, "sweep", ridge.id, *words, "--quiet")
+    said = atft_here(workspace, "sweep", ridge.id, *words, "--quiet")
     assert "net Sharpe" in said.out
     assert "overfitting" in said.out
     assert backtested(workspace, ridge)["trials"] == found["trials"]
-    bad = atft(workspace, "sweep", ridge.id, "--grid", "training.seed=1,2")
+    bad = atft_here(workspace, "sweep", ridge.id, "--grid", "training.seed=1,2")
     assert bad.code == 2
     assert "cannot be swept" in bad.err
 
@@ -176,7 +181,7 @@ def test_a_sweep_counts_every_cell(workspace: Path, ridge: Run) -> None:
 def test_reports_are_inert_complete_and_recompute(workspace: Path, ridge: Run) -> None:
     tested = backtested(workspace, ridge)
     words = ["--format", "html,md,json,csv,parquet", "--json", "--quiet"]
-    done = atft(workspace, "report", ridge.id, *words)
+    done = atft_here(workspace, "report", ridge.id, *words)
     assert done.code == 0, done.err
     page = ridge.path("report.html").read_text()
     assert "<script" not in page
@@ -201,7 +206,7 @@ def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
 ) -> None:
     tested = backtested(workspace, ridge)
     words = ["--format", "html", "--json", "--quiet"]
-    assert atft(workspace, "report", ridge.id, *words).code == 0
+    assert atft_here(workspace, "report", ridge.id, *words).code == 0
     page = ridge.path("report.html").read_text()
     value = BacktestReader().value(workspace, ridge.id)
     found, curves = value.figures, value.curves
@@ -238,13 +243,13 @@ def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
 def test_two_runs_are_compared(workspace: Path, ridge: Run, lightgbm: Run) -> None:
     backtested(workspace, ridge)
     backtested(workspace, lightgbm)
-    done = atft(workspace, "report", "--compare", ridge.id, lightgbm.id, "--json", "--quiet")
+    done = atft_here(workspace, "report", "--compare", ridge.id, lightgbm.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert done.json["sharpe_difference_p"] >= 0
     assert done.json["runs"] == [lightgbm.id, ridge.id]
     page = Path(done.json["paths"]["html"]).read_text()
     assert "lightgbm against ridge" in page
-    nothing = atft(
+    nothing = atft_here(
         workspace, "report", ridge.id, "--compare", lightgbm.id, "--format", "csv", "--quiet"
     )
     assert nothing.code == 2
@@ -254,14 +259,14 @@ def test_all_runs_are_exported_at_once(
     workspace: Path, ridge: Run, lightgbm: Run, tmp_path: Path
 ) -> None:
     words = ["--format", "html,json", "--output", str(tmp_path), "--json", "--quiet"]
-    done = atft(workspace, "report", "all", *words)
+    done = atft_here(workspace, "report", "all", *words)
     assert done.code == 0, done.err
     assert set(done.json["reports"]) >= {ridge.id, lightgbm.id}
     assert (tmp_path / ridge.id / "report.html").is_file()
     broken = lightgbm.path("backtest.parquet")
     kept = broken.read_bytes()
     broken.write_bytes(kept[:100])
-    failed = atft(workspace, "report", "all", *words)
+    failed = atft_here(workspace, "report", "all", *words)
     broken.write_bytes(kept)
     assert failed.code == 2
     assert lightgbm.id in failed.err

@@ -243,7 +243,7 @@ def dividends_of(rng: np.random.Generator, closes: dict[str, list[float | None]]
     gross=st.sampled_from([0.6, 1.9]),
     lean=st.sampled_from([0.0, 0.2]),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_three_simulations_agree_on_any_actions(
     seed: int, n: int, days: int, holes: float, lot: float, share: float, gross: float, lean: float
 ) -> None:

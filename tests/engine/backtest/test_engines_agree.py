@@ -58,7 +58,7 @@ def same(ledger: Ledger, days: list[Day]) -> None:
     gross=st.sampled_from([0.6, 1.9]),
     lean=st.sampled_from([0.0, 0.2]),
 )
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_three_simulations_agree_on_any_book(
     seed: int,
     n: int,

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,18 @@ def test_a_reader_that_does_not_ask_for_the_hash_is_found(
 
 
 @pytest.mark.slow
+def test_an_artefact_that_its_writer_does_not_hash_is_found(
+    noted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted.path("files.sha256").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.hashes.note", lambda *_: None)
+        set_note(noted, "the note of a person " * 9)
+    seen = flip_of(noted, seed_of(noted))
+    assert seen.verdict == "silent", seen.text
+
+
+@pytest.mark.slow
 def test_the_same_flip_is_survived_by_a_reader_that_asks(noted: Run) -> None:
     seen = flip_of(noted, seed_of(noted))
     assert seen.verdict == "survived", seen.text
@@ -198,13 +211,13 @@ def test_no_child_of_the_drill_has_a_secret(
     for name in ("ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD", "JQUANTS_API_KEY", "ATFT_WORKSPACE"):
         monkeypatch.setenv(name, "value")
     script = write(tmp_path / "engine.py", "import json, os; print(json.dumps(dict(os.environ)))")
-    monkeypatch.setattr("engine.runs.launch.ENGINE", ("python3", str(script)))
+    monkeypatch.setattr("engine.runs.launch.ENGINE", (sys.executable, str(script)))
     with opened(tmp_path / "w", lambda: False, 0) as bench:
         told = json.loads(bench.run(bench.folder("x"), "runs").out)
     assert not {"ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD", "JQUANTS_API_KEY", "ATFT_WORKSPACE"} & {
         *told
     }
-    assert told["PATH"] == os.environ["PATH"]
+    assert told["HOME"] == os.environ["HOME"]
 
 
 def test_a_shifted_child_has_both_clocks_of_the_product_shifted(

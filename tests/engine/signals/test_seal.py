@@ -1,6 +1,5 @@
 """Seal directories are whole or absent, and every changed byte is found."""
 
-import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from engine.signals.seal import (
     verify_seal,
 )
 from engine.stages.signal_inputs import seal_exchange
+from tests.full_disk import full_disk
 
 KEY = SealKey(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
 
@@ -126,16 +126,12 @@ def test_a_kill_at_any_step_leaves_nothing_or_all(
     verify_seal(seal(store), store.pins)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("engine.signals.seal._write", full)
-    with pytest.raises(EnvironmentProblem, match="No space left on device"):
-        seal(SealStore(tmp_path))
-    assert list(SealStore(tmp_path)) == []
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    store = SealStore(tmp_path)
+    with full_disk(500), pytest.raises(EnvironmentProblem, match="2016-12-30"):
+        seal(store, card=bytes(1000))
+    assert list(store) == []
+    verify_seal(seal(store), store.pins)
 
 
 def test_every_flipped_byte_is_found(tmp_path: Path) -> None:

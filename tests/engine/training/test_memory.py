@@ -34,7 +34,7 @@ def config_of(days: int) -> Config:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-@pytest.mark.parametrize("mode", ["safe", "optimized"])
+@pytest.mark.parametrize("mode", [pytest.param("safe", marks=pytest.mark.slow), "optimized"])
 def test_the_estimate_is_within_a_fifth_of_the_measured_peak(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

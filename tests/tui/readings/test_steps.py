@@ -1,6 +1,5 @@
 """The step that comes next: for the demo, for one's own data, and after a gate has refused."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from atft_tui.readings.steps import upcoming
 from engine.records.audit import AuditResult, Leak
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.run import RunSummary, Sharpe
-from tests.engine.runs.samples import training
+from engine.runs.events import RunFinished
 from tests.tui import home_workspace as made
-from tests.tui.conftest import MakeRun
+from tests.tui.conftest import MakeRun, append
 from tests.tui.home_workspace import NOW
 
 RUN = "20261119-083000-walkforward-00aa"
@@ -109,9 +108,8 @@ def test_a_leak_is_named_by_the_step(own: HomeNews, tmp_path: Path) -> None:
 
 def test_of_runs_at_work_together_the_first_one_matters(tmp_path: Path, make_run: MakeRun) -> None:
     """The demo's run, and not the one without the graph that it starts beside itself."""
-    old, main, beside = (make_run(training()) for _ in range(3))
-    for run, end in ((old, 9 * 60 + 1), (main, 12 * 60), (beside, 11 * 60)):
-        moment = beside.created.replace(hour=0, minute=0).timestamp() + 60 * end
-        os.utime(run.events_path, (moment, moment))
-    found = run_that_matters(tmp_path, lambda run: True)
-    assert found == main
+    old, main, beside = (make_run() for _ in range(3))  # begun at 09:01, 09:02 and 09:03
+    for run, end in ((old, "09:01:30"), (main, "09:12:00"), (beside, "09:11:00")):
+        append(run, [RunFinished(at=f"2026-01-05T{end}+00:00", status="done", summary={})])
+    assert run_that_matters(tmp_path, lambda run: True) == main
+    assert run_that_matters(tmp_path, lambda run: run != main) == beside

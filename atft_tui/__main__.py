@@ -1,10 +1,10 @@
-"""``atft-tui``: with arguments the command line, without any the cockpit."""
+"""``atft-tui``: with arguments the command line, without any the cockpit (``--read-only``: to look on)."""
 
 import sys
 
 
 def main() -> int:
-    arguments = sys.argv[1:]
+    arguments = [word for word in sys.argv[1:] if word != "--read-only"]
     opens_screen = not arguments or (arguments[0] == "--workspace" and len(arguments) == 2)
     if not opens_screen:
         from engine.cli import main as command_line
@@ -23,7 +23,7 @@ def main() -> int:
         return error.exit_code
     from atft_tui.app import run
 
-    return run(workspace)
+    return run(workspace, read_only=len(arguments) < len(sys.argv) - 1)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from atft_tui.styles import THEMES, palette
 from atft_tui.widgets.bars import KeyBar, TopBar
 from engine import disk, hashes
 from engine.commands import BY_NAME, COMMANDS
-from engine.errors import EngineError, EnvironmentProblem
+from engine.errors import EngineError, EnvironmentProblem, UsageError
 from engine.runs import launch
 from engine.runs.store import RunStore
 from engine.workspace import config_files
@@ -51,9 +51,9 @@ class CockpitApp(ReportingApp):
     MODES = {place.name: place.make for place in PLACES}  # noqa: RUF012 - textual's own type
     DEFAULT_MODE = "home"
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, *, read_only: bool = False) -> None:
         super().__init__()
-        self.workspace = workspace
+        self.workspace, self.read_only = workspace, read_only
         self.chosen_run: str | None = None
         """The run that Train, Replay and Backtest show; None means the newest that fits."""
         self.jobs = JobBook(workspace)
@@ -82,6 +82,11 @@ class CockpitApp(ReportingApp):
                 f"the workspace is gone, what is shown was read before ({min(gone)} is not there)"
             )
         self._there = there
+
+    def require_writable(self) -> None:
+        """UsageError in a cockpit that only looks on, before anything is started, asked or written."""
+        if self.read_only:
+            raise UsageError("this cockpit is read-only", hint="open one without --read-only")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the command line, then what only a screen has: places, themes, keys."""
@@ -147,6 +152,7 @@ class CockpitApp(ReportingApp):
         from engine.config.file import resolve
 
         try:
+            self.require_writable()
             files = config_files(self.workspace)
             config = resolve(files, preset=request.preset, overrides=request.overrides).config
             run = launch.start(self.workspace, command.name, config, request.own)
@@ -158,6 +164,7 @@ class CockpitApp(ReportingApp):
     def start_job(self, words: Sequence[str]) -> None:
         """Carry out a command in a process of its own; its end is told."""
         try:
+            self.require_writable()
             job_id = self.jobs.start(words)
         except (EngineError, OSError) as error:
             self.refuse(error)
@@ -244,6 +251,7 @@ class CockpitApp(ReportingApp):
 
         def stop() -> None:
             try:
+                self.require_writable()
                 launch.request_stop(self.store.open(run_id))
             except (EngineError, OSError) as error:
                 self.refuse(error)
@@ -259,6 +267,7 @@ class CockpitApp(ReportingApp):
             if run.status() not in ("stopped", "crashed", "failed") or is_damaged(run):
                 self.notify(f"{run_id} is {run.status()}: nothing to resume", severity="warning")
                 return
+            self.require_writable()
             launch.resume(self.workspace, run)
         except (EngineError, OSError) as error:
             self.refuse(error)
@@ -350,6 +359,7 @@ class CockpitApp(ReportingApp):
 
     def action_export(self) -> None:
         try:
+            self.require_writable()
             path = export_focused(self.screen, self.workspace / "exports")
         except (EngineError, OSError) as error:
             self.refuse(error)
@@ -360,9 +370,9 @@ class CockpitApp(ReportingApp):
             self.notify(str(path), title="exported", markup=False)
 
 
-def run(workspace: Path) -> int:
+def run(workspace: Path, *, read_only: bool = False) -> int:
     """Open the cockpit; returns the exit code. A dropped connection restores the terminal."""
-    app = CockpitApp(workspace)
+    app = CockpitApp(workspace, read_only=read_only)
 
     def leave(_number: int, _frame: object) -> None:
         app.call_later(app.exit)

@@ -61,7 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     group.params.append(
         click.Option(
-            ["--workspace"], help="Directory of data, runs and reports; alone it opens the screen."
+            ["--workspace"],
+            help="Directory of data, runs and reports; alone it opens the screen "
+            "(with --read-only, one that starts and writes nothing).",
         )
     )
     try:

@@ -146,6 +146,11 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     @on(BrowseTable.Selected)
     def action_edit(self) -> None:
+        try:
+            self.cockpit.require_writable()
+        except EngineError as error:
+            self.cockpit.refuse(error)
+            return
         if self.selected is not None:
             self.app.push_screen(EditDialog(self.cockpit.workspace, self.selected), self.tell)
 
@@ -172,6 +177,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         from engine.config.edit import unset_key
 
         try:
+            self.cockpit.require_writable()
             change = unset_key(self.cockpit.workspace, key)
         except (EngineError, OSError) as error:
             self.cockpit.refuse(error)

@@ -276,6 +276,7 @@ class TrainScreen(CockpitScreen[RunNews]):
     def _control(self, ask: Callable[[Run], None]) -> None:
         """Leave a wish with the run; the screen tells what becomes of it."""
         try:
+            self.cockpit.require_writable()
             if self.run_value is None:
                 raise UsageError("no run here", hint="n starts one")
             ask(self.run_value)

@@ -67,6 +67,7 @@ class TopBar(_Bar):
             self.spans.append((start, text.cell_len, f"go('{place.name}')"))
             text.append("  ")
         workspace = fmt.clean(str(getattr(self.app, "workspace", "")))
+        workspace = f"read-only {workspace}" if getattr(self.app, "read_only", False) else workspace
         room = width - text.cell_len - 2
         if room > 12:
             shown = workspace if len(workspace) <= room else "…" + workspace[-(room - 1) :]

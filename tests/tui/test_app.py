@@ -14,7 +14,7 @@ from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook, answer_lines
 from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.screens.command_form import CommandForm
+from atft_tui.screens.command_form import CommandForm, CommandRequest
 from atft_tui.screens.dialogs import ConfirmDialog, JobsDialog, TextDialog, WorkspaceDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
@@ -354,6 +354,37 @@ async def test_a_job_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Mon
             monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 4))
             app.start_job(["check"])
             await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]
+
+
+async def test_a_cockpit_that_only_looks_on_starts_asks_and_writes_nothing(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one on the workspace of a colleague: whatever is pressed, no process and no file."""
+    run = make_run(EVENTS[:-1])
+    started: list[object] = []
+    for name in ("start", "resume", "request", "request_stop", "go_on"):
+        monkeypatch.setattr(launch, name, lambda *_, **__: started.append(1))
+    monkeypatch.setattr(JobBook, "start", lambda *_: started.append(1))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    async with CockpitApp(tmp_path, read_only=True).run_test(size=(160, 40)) as pilot:
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        await visit(pilot, "runs")
+        assert "read-only" in shown(app.screen)
+        await pilot.press("e")
+        app.start_job(["check"])
+        app.take_request(CommandRequest("train", ("train",), (), None, ()))
+        app.resume_run(run.id)
+        app.stop_run(run.id)
+        await wait_until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await visit(pilot, "config")
+        await pilot.press("enter")
+        await visit(pilot, "train")
+        await pilot.press("p")
+        await wait_until(pilot, lambda: told(pilot).count("this cockpit is read-only") == 7)
+    assert started == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 async def test_an_export_that_cannot_be_written_is_said(tmp_path: Path, make_run: MakeRun) -> None:

@@ -80,7 +80,7 @@ def test_signals_go_on_while_a_model_is_scored_and_a_new_rival_is_met_again(
     first, second, ours = (model_of(tmp_path, content) for content in (b"1", b"2", b"3"))
     store.record("promoted", first.id, at=NOON)
     run = context.store.create("train", Config())
-    met = []
+    met: list[str] = []
 
     def gate(_context: object, _run: object, _ours: Model, rival: Model) -> list[GateCondition]:
         assert not lock.is_held(tmp_path / "signals" / ".lock")

@@ -27,7 +27,7 @@ from engine.runs.sink import NullSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.processes import LocalWorker
-from engine.stages.signals import code_digest
+from engine.stages.program import code_digest
 from engine.stages.tasks import Answer, Task
 
 DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")

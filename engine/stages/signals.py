@@ -1,15 +1,11 @@
 """`signals`: the sealed trade list of one session, with the card that says whether to trade it."""
 
 import datetime as dt
-import hashlib
 from dataclasses import replace
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-import engine
 from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
@@ -41,6 +37,7 @@ from engine.stages.evidence import (
 from engine.stages.ingest_sources import parse_columns
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.package import package
+from engine.stages.program import code_digest
 from engine.stages.signal_inputs import (
     Gatherer,
     position_evidence,
@@ -295,16 +292,6 @@ def _as_sealed(row: msgspec.Struct) -> dict[str, Any]:
     numbers = {name: value for name, value in values.items() if isinstance(value, float)}
     whole = {name: int(x) for name, x in numbers.items() if x.is_integer() and abs(x) < 1e10}
     return values | whole
-
-
-def code_digest() -> dict[str, str]:
-    """Version and digest of the program's source: engine and strategies."""
-    root = Path(engine.__file__).parents[1]
-    total = hashlib.sha256()
-    for path in sorted(p for part in ("engine", "strategies") for p in (root / part).rglob("*.py")):
-        total.update(str(path.relative_to(root)).encode())
-        total.update(path.read_bytes())
-    return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}
 
 
 def _unsealed(context: StageContext, card: Card, why: str) -> Outcome:

@@ -54,12 +54,12 @@ class Mirror:
         for piece in pieces:
             del self._known[piece.name]
         for _, name, stamp in sorted(fresh):
-            offset = self._known.get(name, (0, 0))[0] if Path(name).name in _GROWING else 0
-            with found[name].open("rb") as file:
-                file.seek(offset)
-                content = file.read()
-            size = offset + len(content) if Path(name).name in _GROWING else stamp[0]
-            self._known[name] = (size, stamp[1])
+            grows = found[name].name in _GROWING
+            offset = self._known.get(name, (0, 0))[0] if grows else 0
+            content = _read(found[name], offset)
+            if content is None or (not grows and _stamp(found[name]) != stamp):
+                continue  # written anew meanwhile: it comes next time, after what it may point to
+            self._known[name] = (offset + len(content), stamp[1])
             pieces.append(Piece(name, content, offset))
         return pieces
 
@@ -91,6 +91,16 @@ class Mirror:
                 if not name.startswith(".") and name not in _OWN:
                     path = Path(folder, name)
                     yield path.relative_to(self.root).as_posix(), path
+
+
+def _read(path: Path, offset: int) -> bytes | None:
+    """The bytes from there on; None: it has gone meanwhile."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -6,6 +6,7 @@ what he would see of local processes.
 """
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ _STORE_SHARE = 0.25
 """Of a node's memory that the data may fill; larger ones need a directory that all machines see."""
 _KILLED = -9
 _POLL_S = 0.1
+_ANSWER_S = 5.0
 
 
 def beside(context: StageContext, jobs: int) -> Processes:
@@ -87,6 +89,7 @@ def _connect(address: str) -> None:
     main = threading.current_thread() is threading.main_thread()
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        _require_answer(address)
         ray.init(address, log_to_driver=False, logging_level="ERROR", namespace="atft-tui")
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise EnvironmentProblem(
@@ -95,6 +98,13 @@ def _connect(address: str) -> None:
         ) from error
     for number, handler in kept.items() if main else ():
         signal.signal(number, handler)
+
+
+def _require_answer(address: str) -> None:
+    """OSError within seconds where nobody listens; Ray itself asks for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), _ANSWER_S).close()
 
 
 def _carry(workspace: Path) -> _Carried:
@@ -119,6 +129,10 @@ def _facts(context: StageContext, carried: _Carried | None) -> NodeFacts:
 
 class NodeActor(NodeWorker):
     """What Ray keeps on a node."""
+
+    def __repr__(self) -> str:
+        """Where it works: Ray writes it into its errors."""
+        return f"worker in {self.workspace}"
 
     def __init__(self, workspace: str, config: str, carried: _Carried | None) -> None:
         settings = Config.model_validate_json(config)

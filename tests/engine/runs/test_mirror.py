@@ -1,10 +1,12 @@
 """Two folders kept alike: what travels, what stays, and what was taken away."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from engine.errors import IntegrityError
+from engine.runs import mirror
 from engine.runs.mirror import Mirror, Piece
 
 
@@ -67,8 +69,6 @@ def test_what_belongs_to_one_machine_stays(sides: tuple[Mirror, Mirror]) -> None
 
 def test_files_come_in_the_order_in_which_they_were_written(sides: tuple[Mirror, Mirror]) -> None:
     """A pointer that is written after what it names never arrives before it."""
-    import os
-
     here, _ = sides
     for when, name in enumerate(("z-weights", "a-pointer")):
         (here.root / name).write_bytes(b"x")
@@ -81,3 +81,25 @@ def test_a_name_that_leads_out_is_refused(sides: tuple[Mirror, Mirror]) -> None:
     with pytest.raises(IntegrityError, match="leads out"):
         there.apply([Piece("../evil", b"x")])
     assert not (there.root.parent / "evil").exists()
+
+
+def test_what_changes_while_it_is_read_comes_the_next_time(
+    sides: tuple[Mirror, Mirror], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that is replaced between the look and the reading: neither a crash nor half of it."""
+    here, _ = sides
+    for when, name in enumerate(("weights-1", "pointer")):
+        (here.root / name).write_text("1")
+        os.utime(here.root / name, ns=(when, when))
+    read = mirror._read
+
+    def replaced(path: Path, offset: int) -> bytes | None:
+        if path.name == "weights-1" and path.exists():
+            (here.root / "weights-2").write_text("2")
+            (here.root / "pointer").write_text("2")
+            path.unlink()
+        return read(path, offset)
+
+    monkeypatch.setattr(mirror, "_read", replaced)
+    assert here.changes() == []
+    assert [piece.name for piece in here.changes()] == ["weights-2", "pointer"]

@@ -35,11 +35,8 @@ LAST = {
     "bench_windows": rf"DataLoader, 2 workers .*{RATIO}",
 }
 """What the last part of a benchmark prints; any figure with its unit will do for one not named here."""
-ALONE: dict[str, dict[str, str]] = {
-    "bench_windows": {},  # its DataLoader forks, which a process with threads should not do
-    "bench_features": {"NUMBA_DISABLE_JIT": "1"},  # its kernels would take 20 s to compile
-}
-"""Benchmarks that get a process of their own, and what is set in its environment."""
+ALONE = ("bench_windows",)
+"""Its DataLoader forks, which a process with threads should not do."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +56,7 @@ def test_runs_to_its_end_and_prints_its_figures(
 ) -> None:
     if name in ALONE:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--smoke"]
-        environment = os.environ | ALONE[name]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         printed = done.stdout
     else:

@@ -23,11 +23,9 @@ from engine.dataset.split import Split, single_split
 from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
-from engine.runs.launch import limit_threads
 from engine.runs.sink import NullSink
 from tests.slow import part_of, tenth_of
 
-limit_threads(safe=True)
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

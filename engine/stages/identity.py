@@ -1,10 +1,5 @@
 """What trained weights belong to: the rules and data between a source and a network's output."""
 
-import hashlib
-from importlib import metadata
-from pathlib import Path
-
-import engine
 from engine.config import Config, TrainingConfig
 from engine.data.repair import RULES
 from engine.data.universe import VERSION
@@ -86,13 +81,3 @@ def kept_model(run: Run, config: Config, dataset: Dataset, runtime: Runtime) -> 
     snapshots = Snapshots(directory=directory, identity=identity(config, dataset))
     model.set_blocks(snapshots.load_weights("kept", model, ignore=DATA)["blocks"])
     return model
-
-
-def code_digest() -> dict[str, str]:
-    """Version and digest of the program's source: engine and strategies."""
-    root = Path(engine.__file__).parents[1]
-    total = hashlib.sha256()
-    for path in sorted(p for part in ("engine", "strategies") for p in (root / part).rglob("*.py")):
-        total.update(str(path.relative_to(root)).encode())
-        total.update(path.read_bytes())
-    return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}

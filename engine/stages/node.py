@@ -26,8 +26,8 @@ from engine.runs.mirror import Mirror, Piece
 from engine.runs.sink import NullSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.identity import code_digest
 from engine.stages.processes import LocalWorker
+from engine.stages.program import code_digest
 from engine.stages.tasks import Answer, Task
 
 DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")

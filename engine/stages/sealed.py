@@ -20,7 +20,7 @@ def replay(context: StageContext, *, session: str) -> Outcome:
 
     The store may hold other data by now; it is not looked at. Exit code 4 when a file differs.
     """
-    from engine.stages.identity import code_digest
+    from engine.stages.program import code_digest
     from engine.stages.signals import make_files, open_ensemble, provenance
 
     seals = SealStore(context.workspace / "signals")

@@ -34,10 +34,10 @@ from engine.stages.evidence import (
     model_evidence,
     step_evidence,
 )
-from engine.stages.identity import code_digest
 from engine.stages.ingest_sources import parse_columns
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.package import package
+from engine.stages.program import code_digest
 from engine.stages.signal_inputs import (
     Gatherer,
     position_evidence,

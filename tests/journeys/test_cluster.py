@@ -3,6 +3,7 @@
 The nodes share the machine, not the workspace: each worker has a copy, as on another machine.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ FEWER = [word if word != "2" else "1" for word in WORDS]
 def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
+    # Ray gives way to everything else on a node, the other tests among them.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (spelt so by Ray)
     made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     made.nodes_for_tests = [made.add_node(num_cpus=1) for _ in range(3)]
     yield made

@@ -8,7 +8,7 @@ import pytest
 
 from engine.runs.events import Continued, Noted, Paused, RunEvent, StepLogged
 from engine.runs.store import Run
-from tests.journeys.command import atft, start_run, wait_for_event
+from tests.journeys.command import atft_here, start_run, wait_for_event
 from tests.journeys.test_resume import TRAIN, assert_same_result, reached, unbroken
 
 __all__ = ["unbroken"]
@@ -22,25 +22,25 @@ def is_paused(event: RunEvent) -> bool:
 def test_checkpoint_pause_and_continue_change_no_bit(market: Path, unbroken: Run) -> None:
     process, run = start_run(market, *TRAIN, "--quiet")
     wait_for_event(run.events_path, reached(2))
-    saved = atft(market, "checkpoint", run.id, "--json")
+    saved = atft_here(market, "checkpoint", run.id, "--json")
     assert saved.code == 0, saved.err
     assert saved.json["detail"].startswith("saved at step")
-    paused = atft(market, "pause", run.id, "--json")
+    paused = atft_here(market, "pause", run.id, "--json")
     assert paused.code == 0, paused.err
-    assert atft(market, "show", run.id, "--json").json["status"] == "paused"
+    assert atft_here(market, "show", run.id, "--json").json["status"] == "paused"
     steps = [event.step for event in run.events() if isinstance(event, StepLogged)]
     time.sleep(1.0)
     assert [event.step for event in run.events() if isinstance(event, StepLogged)] == steps
-    again = atft(market, "pause", run.id)
+    again = atft_here(market, "pause", run.id)
     assert again.code == 2
     assert "paused already" in again.err
-    on = atft(market, "continue", run.id)
+    on = atft_here(market, "continue", run.id)
     assert on.code == 0, on.err
     process.communicate()
     assert run.status() == "done"
     assert any(isinstance(event, Continued) for event in run.events())
     assert_same_result(run, unbroken)
-    late = atft(market, "checkpoint", run.id)
+    late = atft_here(market, "checkpoint", run.id)
     assert late.code == 2
     assert "nobody is working on it" in late.err
 
@@ -48,12 +48,12 @@ def test_checkpoint_pause_and_continue_change_no_bit(market: Path, unbroken: Run
 def test_killed_in_a_pause_and_resumed(market: Path, unbroken: Run) -> None:
     process, run = start_run(market, *TRAIN, "--quiet")
     wait_for_event(run.events_path, reached(4))
-    assert atft(market, "pause", run.id, "--wait", "0").code == 0
+    assert atft_here(market, "pause", run.id, "--wait", "0").code == 0
     wait_for_event(run.events_path, is_paused)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert run.status() == "crashed"
-    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    done = atft_here(market, "train", "--resume", run.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert_same_result(run, unbroken)
 
@@ -61,8 +61,8 @@ def test_killed_in_a_pause_and_resumed(market: Path, unbroken: Run) -> None:
 def test_a_paused_run_can_be_stopped(market: Path) -> None:
     process, run = start_run(market, *TRAIN, "--quiet")
     wait_for_event(run.events_path, reached(2))
-    assert atft(market, "pause", run.id).code == 0
-    assert atft(market, "stop", run.id).code == 0
+    assert atft_here(market, "pause", run.id).code == 0
+    assert atft_here(market, "stop", run.id).code == 0
     process.communicate()
     assert run.status() == "stopped"
 
@@ -70,7 +70,7 @@ def test_a_paused_run_can_be_stopped(market: Path) -> None:
 def test_rollback_by_hand(market: Path) -> None:
     process, run = start_run(market, *TRAIN, "--quiet")
     wait_for_event(run.events_path, reached(3))
-    back = atft(market, "rollback", run.id, "--json")
+    back = atft_here(market, "rollback", run.id, "--json")
     assert back.code == 0, back.err
     assert "healthy checkpoint" in back.json["detail"]
     process.communicate()

@@ -12,7 +12,7 @@ import pytest
 
 from engine.portfolio.prediction import Prediction
 from engine.runs.store import Run, RunStore
-from tests.journeys.command import Done, atft
+from tests.journeys.command import Done, atft, atft_here
 
 PHASE = {"name", "epochs", "best_epoch", "rank_ic", "rank_ic_se", "null_band", "kept"}
 TRAIN_FIELDS = {
@@ -164,29 +164,31 @@ def test_all_formats_say_the_same(run: Run) -> None:
 
 
 def test_looking_at_runs(workspace: Path, run: Run) -> None:
-    listed = atft(workspace, "runs", "--json")
+    listed = atft_here(workspace, "runs", "--json")
     assert len(listed.json["runs"]) == 2
-    assert run.id in atft(workspace, "runs").out
-    shown = atft(workspace, "show", run.id)
+    assert run.id in atft_here(workspace, "runs").out
+    shown = atft_here(workspace, "show", run.id)
     assert shown.code == 0
     assert "lightgbm" in shown.out
-    watched = atft(workspace, "watch", run.id)
+    watched = atft_here(workspace, "watch", run.id)
     assert watched.code == 0
     assert "validation RankIC" in watched.err
-    stopped = atft(workspace, "stop", run.id)
+    stopped = atft_here(workspace, "stop", run.id)
     assert stopped.code == 2
     assert "nobody is working on it" in stopped.err
 
 
 def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -> None:
     train = saved(run, "train.json")["splits"]["train"]
-    refused = atft(workspace, "predict", run.id, "--start", train["first"], "--json", "--quiet")
+    refused = atft_here(
+        workspace, "predict", run.id, "--start", train["first"], "--json", "--quiet"
+    )
     assert refused.code == 6
     assert refused.json["exit_code"] == 6
     assert "--in-sample" in refused.json["hint"]
     before = run.path("predictions.parquet").read_bytes()
     trained = Prediction.read(run.path("predictions.parquet"))
-    again = atft(workspace, "predict", run.id, "--json", "--quiet")
+    again = atft_here(workspace, "predict", run.id, "--json", "--quiet")
     assert again.code == 0, again.err
     after = pl.read_parquet(run.path("predictions.parquet"))
     old = pl.read_parquet(before).filter(pl.col("split") == "test")
@@ -194,7 +196,7 @@ def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -
     assert len(same) == len(old)
     assert (same["score_5"] == same["score_5_old"]).all(), "the checkpoint gives the same scores"
     day = old["date"].unique().sort()[-3]
-    few = atft(workspace, "predict", run.id, "--start", str(day), "--json", "--quiet")
+    few = atft_here(workspace, "predict", run.id, "--start", str(day), "--json", "--quiet")
     assert few.code == 0, few.err
     made = Prediction.read(run.path("predictions.parquet"))
     assert made.config_digest == trained.config_digest != ""
@@ -206,11 +208,11 @@ def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -
 
 def test_backtest_with_other_costs_and_an_unknown_strategy(workspace: Path, run: Run) -> None:
     first = saved(run, "backtest.json")
-    dear = atft(workspace, "backtest", run.id, "--set", "costs.commission_bps=50", "--json")
+    dear = atft_here(workspace, "backtest", run.id, "--set", "costs.commission_bps=50", "--json")
     assert dear.code == 0, dear.err
     assert dear.json["sharpe"] < first["sharpe"]
     assert dear.json["cost_drag"] > 3 * first["cost_drag"]
-    unknown = atft(workspace, "backtest", run.id, "--strategy", "nothing")
+    unknown = atft_here(workspace, "backtest", run.id, "--strategy", "nothing")
     assert unknown.code == 2
     assert saved(run, "backtest.json")["costs"]["commission_bps"] == 50.0
 
@@ -220,8 +222,8 @@ def test_a_demo_does_not_overwrite_other_data(tmp_path: Path) -> None:
     rows = [f"2024-01-{d:02d},{s},10,11,9,10,1000" for s in ("A", "B") for d in (2, 3, 4, 5)]
     prices.write_text("date,symbol,open,high,low,close,volume\n" + "\n".join(rows))
     workspace = tmp_path / "workspace"
-    done = atft(workspace, "ingest", "--source", "files", "--prices", str(prices))
+    done = atft_here(workspace, "ingest", "--source", "files", "--prices", str(prices))
     assert done.code == 0, done.err
-    refused = atft(workspace, "demo", "--quick")
+    refused = atft_here(workspace, "demo", "--quick")
     assert refused.code == 2
     assert "holds other data" in refused.err

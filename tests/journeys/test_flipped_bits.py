@@ -41,6 +41,7 @@ from engine.tuning.journal import require_whole
 from tests.journeys.command import SETTINGS, atft_here
 from tests.journeys.here import Here
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 NOW = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
 FEW, MANY = 3, 200
 SHORT = (*SETTINGS, "--set", "training.epochs=[1,0,0,0]", "--set", "tune.folds=1")

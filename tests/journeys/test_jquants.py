@@ -12,7 +12,7 @@ import pytest
 from engine.data.jquants.pull import _PUBLISHED, _TOKYO
 from tests.engine.data.jquants.market import CODES, xtks
 from tests.engine.data.jquants.server import KEY, FakeJQuants
-from tests.journeys.command import Done, arguments, atft, environment
+from tests.journeys.command import Done, arguments, atft_here, environment
 
 WORDS = ("ingest", "--source", "jquants", "--json")
 
@@ -81,7 +81,7 @@ def test_a_pull_that_was_killed_is_finished_by_the_same_command(tmp_path: Path) 
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes()
     assert all(KEY not in done.out + done.err for done in (whole, resumed))
-    checked = atft(workspace, "check", "--json")
+    checked = atft_here(workspace, "check", "--json")
     assert checked.json["rows_in"] == whole.json["rows"]
 
 
@@ -133,6 +133,6 @@ def test_without_the_right_key_nothing_is_fetched(
     ],
 )
 def test_a_setting_that_cannot_work_is_named(tmp_path: Path, words: list[str], said: str) -> None:
-    done = atft(tmp_path, "ingest", *words)
+    done = atft_here(tmp_path, "ingest", *words)
     assert done.code == 2
     assert said in done.err

@@ -20,6 +20,7 @@ SETTINGS = [
     for setting in (*SMALL, "universe.min_price=0", "universe.min_turnover=0")
     for word in ("--set", setting)
 ]
+pytestmark = pytest.mark.usefixtures("few_trees")
 QUICK = ("--set", "backtest.random_draws=2", "--set", "backtest.bootstrap_draws=200")
 STOCKS = 30
 LONDON_RESTS = """2023-01-02 2023-04-07 2023-04-10 2023-05-01 2023-05-08 2023-05-29 2023-08-28

@@ -16,10 +16,10 @@ from engine.runs.sink import NullSink
 from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
 from engine.stages.load import as_taught, load_dataset
-from engine.training import baselines
-from tests.journeys.command import SETTINGS, atft
+from tests.journeys.command import SETTINGS, atft_here
 from tests.journeys.here import Here
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 CHANGES = ("training.epochs=[1,0,1,0]", "training.mode=safe")
 SHORT = "training.epochs=[3,0,4,0]"
 
@@ -27,7 +27,7 @@ SHORT = "training.epochs=[3,0,4,0]"
 @pytest.fixture(scope="module")
 def answer(market: Path) -> dict[str, Any]:
     words = [word for change in CHANGES for word in ("--set", change)]
-    done = atft(market, "compare", "permutations", "--seeds", "3", *SETTINGS, *words, "--json")
+    done = atft_here(market, "compare", "permutations", "--seeds", "3", *SETTINGS, *words, "--json")
     assert done.code == 0, done.err
     return done.json
 
@@ -48,12 +48,12 @@ def test_the_mean_is_within_two_errors_of_zero(answer: dict[str, Any]) -> None:
     assert test["se"] == pytest.approx(math.hypot(test["spread"] / math.sqrt(3), test["se_days"]))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_blend_learns_nothing_from_permuted_labels_either(
-    market: Path, monkeypatch: pytest.MonkeyPatch
+    market: Path,
 ) -> None:
     """Every member is taught the permuted labels: one that was not would carry the mean away from zero."""
-    monkeypatch.setattr(baselines, "_LIGHTGBM_ROUNDS", 20)
     here = Here(market, ("training.epochs=[1,0,1,0]", "executor.jobs=1"))
     found = compare(
         here.context(),
@@ -103,14 +103,14 @@ def test_one_permutation_is_not_enough(market: Path) -> None:
 
 @pytest.mark.parametrize("command", ["backtest", "sweep", "predict"])
 def test_it_is_refused_as_a_model(market: Path, permuted: Run, command: str) -> None:
-    refused = atft(market, command, permuted.id)
+    refused = atft_here(market, command, permuted.id)
     assert refused.code == 6
     assert "permuted labels" in refused.err
     assert not permuted.path("backtest.json").exists()
 
 
 def test_it_is_not_compared(market: Path, permuted: Run) -> None:
-    refused = atft(market, "report", permuted.id, "--compare", permuted.id)
+    refused = atft_here(market, "report", permuted.id, "--compare", permuted.id)
     assert refused.code == 6
 
 
@@ -118,11 +118,12 @@ def test_it_is_not_compared(market: Path, permuted: Run) -> None:
 def demo_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's market: 240 stocks, 1,400 sessions."""
     workspace = tmp_path_factory.mktemp("demo-market")
-    done = atft(workspace, "ingest", "--source", "synthetic", "--preset", "demo")
+    done = atft_here(workspace, "ingest", "--source", "synthetic", "--preset", "demo")
     assert done.code == 0, done.err
     return workspace
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_on_the_demo_market_six_permutations_find_nothing(demo_market: Path) -> None:
     context = Here(demo_market, (SHORT,)).preset("planted")

@@ -16,7 +16,7 @@ from engine.runs.events import CheckpointSaved, Noted, RunEvent, RunFinished, St
 from engine.runs.lines import decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
-from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
+from tests.journeys.command import SETTINGS, atft, atft_here, start, start_run, wait_for_event
 
 # More epochs than elsewhere, so that a kill finds an epoch to be in the middle of, and a gate that the
 # doctor calls stuck, so that what it remembers is carried over.
@@ -36,7 +36,7 @@ LAST_WORDS = (
 
 @pytest.fixture(scope="module")
 def unbroken(market: Path) -> Run:
-    done = atft(market, *TRAIN, "--json", "--quiet")
+    done = atft_here(market, *TRAIN, "--json", "--quiet")
     assert done.code == 0, done.err
     found = {finding["code"] for finding in done.json["monitors"]["diagnoses"]}
     assert "gate_stuck" in found, "planted by alpha_init"
@@ -93,7 +93,7 @@ def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
 @pytest.mark.slow
 def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(market: Path) -> None:
     words = ("train", "--mode", "safe", *SETTINGS, "--set", "training.refit=true", "--quiet")
-    done = atft(market, *words, "--json")
+    done = atft_here(market, *words, "--json")
     assert done.code == 0, done.err
     unbroken = RunStore(market / "runs").open(done.json["run_id"])
     process, run = start_run(market, *words)
@@ -103,7 +103,7 @@ def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(mark
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not run.path("train.json").exists()
-    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    done = atft_here(market, "train", "--resume", run.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert_same_result(run, unbroken)
     a, b = (load_checkpoint(r.path(REFITTED).parent, "kept") for r in (run, unbroken))
@@ -115,6 +115,7 @@ def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(mark
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kill_9_at_ten_random_moments_of_one_run(market: Path, unbroken: Run) -> None:
     """Killed ten times on its way, in steps, validations and while it writes; then left alone."""
@@ -132,7 +133,7 @@ def test_kill_9_at_ten_random_moments_of_one_run(market: Path, unbroken: Run) ->
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert run.status() == "crashed", (moment, number)
-    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    done = atft_here(market, "train", "--resume", run.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert_same_result(run, unbroken)
 
@@ -140,7 +141,7 @@ def test_kill_9_at_ten_random_moments_of_one_run(market: Path, unbroken: Run) ->
 def test_a_stopped_run_saves_its_step_and_goes_on(market: Path, unbroken: Run) -> None:
     process, run = start_run(market, *TRAIN, "--json", "--quiet")
     wait_for_event(run.events_path, reached(6))
-    asked = atft(market, "stop", run.id)
+    asked = atft_here(market, "stop", run.id)
     assert asked.code == 0, asked.err
     out, _ = process.communicate()
     assert process.returncode == 0
@@ -148,9 +149,9 @@ def test_a_stopped_run_saves_its_step_and_goes_on(market: Path, unbroken: Run) -
     assert run.status() == "stopped"
     assert isinstance(run.last_event(), RunFinished)
 
-    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    done = atft_here(market, "train", "--resume", run.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert_same_result(run, unbroken)
-    again = atft(market, "train", "--resume", run.id, "--quiet")
+    again = atft_here(market, "train", "--resume", run.id, "--quiet")
     assert again.code == 2
     assert "already done" in again.err

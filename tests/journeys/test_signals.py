@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.config.file import write_resolved
 from engine.data.tables import RawTables
 from tests.engine.signals.desk import Desk, open_desk
-from tests.journeys.command import arguments, atft, environment
+from tests.journeys.command import arguments, atft_here, environment
 
 STAGES = ("quality", "load", "graph", "features", "evidence", "drift", "inputs", "score", "seal")
 
@@ -36,7 +36,7 @@ def desk(opened: Desk, tmp_path: Path) -> Desk:
 def unbroken(opened: Desk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a signal that nobody disturbed."""
     desk = opened.copy(tmp_path_factory.mktemp("unbroken") / "workspace")
-    done = atft(desk.workspace, "signals", "--json")
+    done = atft_here(desk.workspace, "signals", "--json")
     assert done.code == 0, done.err
     assert done.json["verdict"] == "TRADE"
     return desk.files(str(desk.last))
@@ -75,11 +75,11 @@ def whole_or_absent(desk: Desk, expected: dict[str, bytes]) -> bool:
 
 def ends_well(desk: Desk, expected: dict[str, bytes]) -> None:
     """The next start repairs what was left and seals the same bytes."""
-    done = atft(desk.workspace, "signals", "--json")
+    done = atft_here(desk.workspace, "signals", "--json")
     assert done.code == 0, done.err
     assert whole_or_absent(desk, expected)
     assert not list((desk.workspace / "signals").glob(".staging*"))
-    assert atft(desk.workspace, "verify").code == 0
+    assert atft_here(desk.workspace, "verify").code == 0
 
 
 @pytest.mark.slow
@@ -114,11 +114,12 @@ def test_killed_at_every_stage(desk: Desk, unbroken: dict[str, bytes], stage: st
     ends_well(desk, unbroken)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_at_fifty_random_moments(desk: Desk, unbroken: dict[str, bytes]) -> None:
     rng = random.Random(7)
     begin = time.monotonic()
-    atft(desk.copy(desk.workspace.with_name("timed")).workspace, "signals")
+    atft_here(desk.copy(desk.workspace.with_name("timed")).workspace, "signals")
     length = time.monotonic() - begin
     for _ in range(50):
         process = start(desk.workspace)
@@ -135,20 +136,20 @@ def test_killed_at_fifty_random_moments(desk: Desk, unbroken: dict[str, bytes]) 
 @pytest.mark.slow
 def test_the_commands_around_it_answer_in_json(desk: Desk) -> None:
     day = str(desk.last)
-    assert atft(desk.workspace, "signals", "--date", "2031-01-02", "--json").code == 3
-    assert atft(desk.workspace, "signals", "--date", "tomorrow").code == 2
-    done = atft(desk.workspace, "signals", "--date", day, "--json")
+    assert atft_here(desk.workspace, "signals", "--date", "2031-01-02", "--json").code == 3
+    assert atft_here(desk.workspace, "signals", "--date", "tomorrow").code == 2
+    done = atft_here(desk.workspace, "signals", "--date", day, "--json")
     assert set(done.json) >= {
         "session", "key", "revision", "verdict", "lights", "directory", "seal", "orders", "refused",
     }  # fmt: skip
-    refused = atft(desk.workspace, "signals", "--set", "portfolio.fraction=0.2", "--json")
+    refused = atft_here(desk.workspace, "signals", "--set", "portfolio.fraction=0.2", "--json")
     assert refused.code == 6
     assert "other inputs" in refused.json["error"]
-    replayed = atft(desk.workspace, "replay", day, "--json")
+    replayed = atft_here(desk.workspace, "replay", day, "--json")
     assert (replayed.code, replayed.json["identical"]) == (0, True)
     (desk.workspace / "signals" / day / "orders.csv").write_text("code,side\n")
-    damaged = atft(desk.workspace, "verify", day, "--json")
+    damaged = atft_here(desk.workspace, "verify", day, "--json")
     assert (damaged.code, damaged.json["damaged"]) == (4, 1)
     assert "orders.csv" in damaged.json["signals"][0]["error"]
-    assert atft(desk.workspace, "champion", "--json").json["networks"] == 1
-    assert atft(desk.workspace, "champion", "rollback", "--json").code == 6
+    assert atft_here(desk.workspace, "champion", "--json").json["networks"] == 1
+    assert atft_here(desk.workspace, "champion", "rollback", "--json").code == 6

@@ -17,7 +17,7 @@ from engine.runs.sink import read_new
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import count_trials
 from engine.stages.tune import tune
-from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
+from tests.journeys.command import SETTINGS, atft_here, start_run, wait_for_event
 from tests.journeys.here import Here
 
 SPACE = (
@@ -112,7 +112,7 @@ def test_killed_in_a_trial_it_goes_on_in_that_trial_to_the_same_bits(
     run, cut = kill_in_second_trial(market, "killed", TRIALS)
     assert (run.status(), cut.status()) == ("crashed", "crashed")
     before = count_trials(RunStore(market / "runs"))
-    done = atft(market, *command("killed"), "--json")
+    done = atft_here(market, *command("killed"), "--json")
     assert done.code == 0, done.err
     assert f"it goes on in {cut.id}" in done.err
     assert done.json["run_id"] == run.id
@@ -152,17 +152,19 @@ def test_a_stop_between_two_steps_leaves_everything_for_the_next_start(
     assert told(summary) == told(unbroken)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_twenty_trials_killed_in_the_middle_equal_twenty_unbroken(market: Path) -> None:
     whole = tune(Here(market, SHORT).context(), trials=20, study="twenty").json
     kill_in_second_trial(market, "twenty-killed", 20)
-    done = atft(market, *command("twenty-killed", 20), "--json", "--quiet")
+    done = atft_here(market, *command("twenty-killed", 20), "--json", "--quiet")
     assert done.code == 0, done.err
     assert told(done.json) == told(whole)
     assert len(whole["trials"]) == 20
     assert whole["counts"]["pruned"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_trials_beside_each_other_and_a_kill_of_the_search(market: Path) -> None:
     process, run = start_run(market, *command("beside", 4), "--jobs", "2", "--quiet")
@@ -172,7 +174,7 @@ def test_two_trials_beside_each_other_and_a_kill_of_the_search(market: Path) -> 
     wait_for_event(found[0].events_path, lambda event: isinstance(event, FoldStarted))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    done = atft(market, *command("beside", 4), "--jobs", "2", "--json", "--quiet")
+    done = atft_here(market, *command("beside", 4), "--jobs", "2", "--json", "--quiet")
     assert done.code == 0, done.err
     assert len(done.json["trials"]) == 4
     assert {trial.id for trial in found} <= {row["run_id"] for row in done.json["trials"]}

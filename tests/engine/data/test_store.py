@@ -14,6 +14,12 @@ from engine.data.tables import ACTION_SCHEMA, RawTables
 from engine.errors import DataError, IntegrityError
 
 
+@pytest.fixture(scope="module")
+def raw(raw: RawTables) -> RawTables:
+    """The first 100 sessions of the small market: a snapshot's cost grows with its sessions."""
+    return raw.as_of(raw.bars["date"].unique().sort()[99])
+
+
 def test_round_trip_and_same_data_same_id(raw: RawTables, tmp_path: Path) -> None:
     store = PanelStore(tmp_path)
     first = store.save(raw)

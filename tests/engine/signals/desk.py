@@ -22,6 +22,7 @@ from engine.stages.context import Outcome, StageContext, StopFlag
 from engine.stages.promote import promote
 from engine.stages.signals import signals
 from engine.stages.train import train
+from tests.conftest import few_rounds
 
 LATER = 12
 """Sessions of the market that come after the champion was trained."""
@@ -109,7 +110,8 @@ def open_desk(workspace: Path, config: Config, raw: RawTables) -> Desk:
     raw = replace(raw, oracle=None)
     desk = Desk(workspace=workspace, config=config, raw=raw)
     desk.store.save(raw.as_of(desk.days[-LATER - 1]))
-    trained = train(desk.context())
+    with few_rounds():
+        trained = train(desk.context())
     audited = audit(desk.context(), deep=False, run=None)
     assert audited.exit_code == 0, audited.text
     promoted = promote(desk.context(), run=trained.json["run_id"], force_reason="the first one")

@@ -2,8 +2,6 @@
 replay gives the same bytes.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import polars as pl
 import pytest
@@ -18,17 +16,12 @@ from engine.stages.promote import challenge, promote
 from engine.stages.sealed import champion, replay
 from engine.stages.signals import open_ensemble
 from engine.stages.walkforward import walkforward
-from engine.training import baselines
 from tests.engine.signals.desk import Desk
 
 MEMBERS = ("network", "mlp", "lightgbm", "ridge", "mlp-plain", "ridge-plain")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_trees() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_LIGHTGBM_ROUNDS", 5)
-        yield
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from engine.stages.train import train
 from engine.training.checkpoint import load_checkpoint
 from tests.engine.signals.desk import Desk
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture(scope="module")
 def refit_desk(trained_desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:

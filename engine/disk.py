@@ -36,7 +36,7 @@ _SAID[_SHORT] = ("the disk took only a part of the file", f"raise the limit (`ul
 _NUMBER = re.compile(r"os error (\d+)|errno (\d+)", re.IGNORECASE)
 _WORDS = {
     r"database or disk is full": errno.ENOSPC,
-    r"^\d+ requested and \d+ written$": _SHORT,
+    r"^\d+ requested and \d+ written$|Invalid thrift: transport error": _SHORT,
     r"disk I/O error": errno.EIO,
     r"attempt to write a readonly database": errno.EROFS,
     r"unable to open database file|cannot cache function .* no locator available": _CLOSED,

@@ -80,7 +80,7 @@ def gather(
     """
     bars = raw.bars
     exchange = exchange_of(raw.market, raw.calendar)
-    today = _today(bars["date"].max(), exchange, now)  # type: ignore[arg-type]
+    today = day_at(bars["date"].max(), exchange, now)  # type: ignore[arg-type]
     days = days_of(bars, exchange)
     after = store.after if store else ""
     joins = joins_of(raw, None if store is None else store.symbols)
@@ -107,8 +107,10 @@ def gather(
     return replace(seen, problems=tuple(problems))
 
 
-def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
-    """The day at the exchange; asking for its zone is slow, and only near today does it matter."""
+def day_at(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
+    """The day at the exchange, for data that end at ``last``. Asking for its zone is slow, and only near
+    today does it matter.
+    """
     if last < now.date() - dt.timedelta(days=1):
         return now.date()
     return now.astimezone(ZoneInfo(exchange_zone(exchange))).date()

@@ -162,6 +162,7 @@ class RayWorker:
     _code: int | None = None
     _placed: bool = False
     """A node has answered."""
+    _released: bool = False
     _why: str = ""
 
     def ready(self) -> bool:
@@ -206,10 +207,14 @@ class RayWorker:
         if self.task is not None and not self.config.executor.shared:
             self._mirrors[self.task.run.id].apply(report.pieces)
         self._code = report.code
+        if self._code is not None:
+            self._release()
         return report.answer
 
     def ended(self) -> int | None:
         """Exit code of its process; -9 where the node is gone."""
+        if self.task is None:
+            self.answer()
         return self._code
 
     def stop(self) -> None:
@@ -224,12 +229,19 @@ class RayWorker:
 
     def bury(self, seconds: float) -> None:
         """Take what it still saves, for so long at most; then end process and actor."""
-        ray, end = _ray(), time.monotonic() + seconds
+        end = time.monotonic() + seconds
         while self._code is None and time.monotonic() < end:
             self.answer()
             time.sleep(_POLL_S)
-        ray.wait([self.actor.clear.remote()], timeout=1.0)
-        ray.kill(self.actor)
+        self._release()
+
+    def _release(self) -> None:
+        """Give the core back."""
+        if not self._released:
+            self._released = True
+            ray = _ray()
+            ray.wait([self.actor.clear.remote()], timeout=1.0)
+            ray.kill(self.actor)
 
     def _wishes(self) -> frozenset[Wish]:
         """What a person asks of the task; all but a pause are asked once."""

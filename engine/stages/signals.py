@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from engine.data.calendar import exchange_of
+from engine.data.evidence import day_at
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
 from engine.dataset.heard import with_heard_names
-from engine.errors import ConfigError, GateError, UsageError
+from engine.errors import ConfigError, DataError, GateError, UsageError
 from engine.files import digest
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
@@ -81,6 +82,7 @@ def signals(
         within = replace(context, config=trading_config(model.config(), context.config))
         snapshot = _snapshot(context, day)
         _require_its_market(model, snapshot)
+        _require_past(context, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
         if early is not None:
             return _unsealed(context, early, _INCOMPLETE)
@@ -106,6 +108,17 @@ def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
     """The store as it was at the close of the day; DataError (exit code 3) while it has no bar of it."""
     store = PanelStore(context.workspace / "data")
     return store.snapshot(None if day is None else store.truncated(day))
+
+
+def _require_past(context: StageContext, snapshot: Snapshot) -> None:
+    """DataError where the newest session is later than now: data or clock are wrong."""
+    newest = dt.date.fromisoformat(str(snapshot.days[-1]))
+    today = day_at(newest, snapshot.exchange, context.now())
+    if newest > today:
+        raise DataError(
+            f"the newest session, {newest}, is later than now ({today} at the exchange)",
+            hint="set the clock of this machine, or go back with `atft-tui ingest --undo`",
+        )
 
 
 def _require_its_market(model: Model, snapshot: Snapshot) -> None:

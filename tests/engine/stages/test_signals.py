@@ -1,17 +1,22 @@
 """What `signals` answers, reads off a seal, and writes into its manifest: by hand, without a network."""
 
+import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.config import ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
-from engine.errors import GateError, IntegrityError
+from engine.config import Config, ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
+from engine.errors import DataError, GateError, IntegrityError
 from engine.files import digest
 from engine.records import record
+from engine.runs.sink import ListSink
 from engine.signals.seal import SealStore, TradingRules
+from engine.stages.context import StageContext, StopFlag
 from engine.stages.ledger import _filled_book, _PinnedMarket
-from engine.stages.signals import _answer, _differs, _refuse_in_sample, provenance
+from engine.stages.signals import _answer, _differs, _refuse_in_sample, _require_past, provenance
 from tests.engine.stages.seals import ORDER, REFUSED, model_of, seal_of
 
 DAY = "2026-11-25"
@@ -111,3 +116,18 @@ def test_the_ledger_reads_a_book_off_a_seal(tmp_path: Path) -> None:
     assert book.close_N.tolist() == [25.0, 25.0]
     assert book.adv_N.tolist() == [25.0, 25.0]
     assert book.borrow_N == pytest.approx([1e-4, 0.4e-4])
+
+
+@pytest.mark.parametrize(("hour", "refused"), [(14, True), (16, False)])
+def test_a_session_later_than_now_is_not_signed(tmp_path: Path, hour: int, refused: bool) -> None:
+    """At 15:00 UTC the day of Tokyo begins: an hour before it the session is tomorrow's."""
+    now = dt.datetime(2026, 1, 5, hour, tzinfo=dt.UTC)
+    context = StageContext(
+        workspace=tmp_path, config=Config(), sink=ListSink(), stop=StopFlag(), now=lambda: now
+    )
+    snapshot: Any = SimpleNamespace(days=["2026-01-05", "2026-01-06"], exchange="XTKS")
+    if not refused:
+        _require_past(context, snapshot)
+        return
+    with pytest.raises(DataError, match=r"2026-01-06, is later than now \(2026-01-05"):
+        _require_past(context, snapshot)

@@ -104,7 +104,9 @@ def main(arguments: list[str] | None = None) -> int:
         rounds=(3, 1),
     )
     panel, prediction = market(options.sessions, options.stocks)
-    config = Config()
+    config = Config.model_validate(
+        {"portfolio": {"strategy": "long_short_quantile", "score": "horizon"}}
+    )
     simulator = Simulator.for_prediction(
         prediction, panel=panel, strategy=load_strategy(config.portfolio.strategy), config=config
     )

@@ -34,7 +34,7 @@ STEP_S = 2.0
 """Seconds between two logged steps of the long run, three events each."""
 PLACES = (
     ("2", b"audit"), ("3", b"checkpoint"), ("4", b"overlay"), ("5", b"next epoch"), ("6", b"report"),
-    ("7", b"verify"), ("8", b"presets"), ("1", b"scheduler"),
+    ("7", b"verify"), ("8", b"back to default"), ("1", b"scheduler"),
 )  # fmt: skip
 """Key, and a word of the footer that is painted last."""
 TRAINING = ("training.mode=optimized", "training.epochs=[60,1,1,1]")

@@ -67,12 +67,12 @@ class TopBar(_Bar):
             self.spans.append((start, text.cell_len, f"go('{place.name}')"))
             text.append("  ")
         workspace = fmt.clean(str(getattr(self.app, "workspace", "")))
-        workspace = f"read-only {workspace}" if getattr(self.app, "read_only", False) else workspace
-        room = width - text.cell_len - 2
+        mark = "read-only " if getattr(self.app, "read_only", False) else ""
+        room = width - text.cell_len - len(mark) - 2
         if room > 12:
             shown = workspace if len(workspace) <= room else "…" + workspace[-(room - 1) :]
             text.append(" " * (room - len(shown) + 1))
-            text.append(shown, style=DIM)
+            text.append(mark + shown, style=DIM)
         self.update(text)
 
 

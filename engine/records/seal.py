@@ -248,7 +248,7 @@ def examine(directory: Path) -> Seal:
             digest = file.read(_SEAL_BYTES).decode("ascii").strip()
         content = (directory / MANIFEST).read_bytes()
     except (OSError, UnicodeDecodeError) as error:
-        trouble = f"cannot be read: {error}"
+        trouble = f"{SEAL} cannot be read: {error}"
         return Seal(directory, stamp=stamp, standing="torn", trouble=trouble)
     manifest: SealManifest | None = None
     standing: _Standing = "broken"

@@ -113,7 +113,7 @@ def test_two_processes_a_killed_one_and_a_killed_starter_change_no_bit(
         if lock.holder(again.path(f"tasks/{first.task}/lock")) == child.pid
     )
     worker.kill()
-    wait_for_event(again.events_path, lambda e: isinstance(e, Noted) and "once more" in e.message)
+    wait_for_event(again.events_path, lambda e: isinstance(e, Noted) and "begun again" in e.message)
     wait_for_event(
         again.events_path, lambda e: isinstance(e, TaskFinished) and e.task == first.task
     )

@@ -154,6 +154,11 @@ class _Unpacked:
     """Of the decisions before this session, ascending."""
     panel: Panel
 
+    def traded_of(self, score_MH: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The score that makes the book, ``[M]``."""
+        score_1M = traded_scores(score_MH.T[list(self.traded), None])
+        return np.asarray(score_1M[0], dtype=np.float32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
@@ -215,7 +220,7 @@ def compose(
     inputs, rules, key = day.inputs, day.rules, day.inputs.key
     ranked = scorer.rank(day.window, day.column)
     today, books = book_of(day, ranked, strategy)
-    score_M = traded_scores(ranked.score_MH.T[list(day.traded), None])[0]
+    score_M = day.traded_of(ranked.score_MH)
     judged_M = ranked.score_MH[:, day.column]
     rank_M = _ranks(score_M)
     held = inputs.positions or model_positions(books, rules)
@@ -263,7 +268,7 @@ def _explained(
     rows_R = np.array([place[s] for s in names], dtype=np.int64)
     told = scorer.explain(day.window, day.column, rows_R)
     past = [
-        (then.date, dict(zip(then.symbols, _ranks(then.score_MH[:, day.column]), strict=True)))
+        (then.date, dict(zip(then.symbols, _ranks(day.traded_of(then.score_MH)), strict=True)))
         for then in day.history
     ]
     return explain_frame(day.window, told, rows_R, score_M, features, past)

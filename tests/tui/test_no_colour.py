@@ -21,8 +21,8 @@ def test_without_colours_or_unicode_it_starts_and_can_be_read(
     process, master = spawn(tmp_path, **environment)
     seen = bytearray()
     try:
-        for words in (b"An empty workspace", b"backtest", b"schedule"):
-            read_until(master, words, seen)
+        for painted in (b"An empty workspace", b"backtest", b"schedule"):
+            read_until(master, painted, seen)
         os.write(master, b"q")
         read_until(master, LEFT, seen)
         read_until(master, b"never written, reads to the end", seen)

@@ -88,10 +88,15 @@ def _number(error: BaseException) -> int | None:
     return next((n for words, n in _WORDS.items() if re.search(words, text)), None)
 
 
+def there(path: Path) -> Path:
+    """What lies there, or the nearest folder above that exists: the disk that has it or would have it."""
+    place = path.absolute()
+    return next(p for p in (place, *place.parents) if p.exists())
+
+
 def free(path: Path) -> int:
     """Bytes that are free where a file lies or would lie."""
-    place = path.absolute()
-    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+    return shutil.disk_usage(there(path)).free
 
 
 def require(path: Path, needs: int) -> None:
@@ -101,10 +106,10 @@ def require(path: Path, needs: int) -> None:
 
 
 def _room(path: Path, needs: int | None) -> str:
-    there = free(path)
-    if needs is None or needs <= there:
-        return f"{size(there)} free are too few"
-    return f"{size(needs)} needed and {size(there)} free: {size(needs - there)} are missing"
+    left = free(path)
+    if needs is None or needs <= left:
+        return f"{size(left)} free are too few"
+    return f"{size(needs)} needed and {size(left)} free: {size(needs - left)} are missing"
 
 
 def size(count: float) -> str:

@@ -3,10 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.config import PortfolioConfig
-from engine.portfolio.construction import balanced, neutral
+from engine.portfolio.construction import part_of_the_way, quantile_book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions
 
@@ -30,14 +28,8 @@ class AimPortfolio:
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
         """``[K, N]`` fractions of equity: the held book moved ``trade_share`` of the way to the aim."""
-        long_KN = decisions.top(config.fraction).astype(float)
-        out_KN = balanced(long_KN - decisions.bottom(config.fraction), config)
-        for k in range(config.n_tranches, len(out_KN)):
-            held_N = np.where(np.isfinite(decisions.score_KN[k]), out_KN[k - config.n_tranches], 0)
-            if not config.long_only:
-                held_N = neutral(held_N[None])[0]
-            out_KN[k] = held_N + config.trade_share * (out_KN[k] - held_N)
-        return out_KN
+        aim_KN = quantile_book(decisions, config)
+        return part_of_the_way(aim_KN, decisions, config, lambda k, held_N: config.trade_share)
 
 
 STRATEGY = AimPortfolio()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.config import PortfolioConfig
-from engine.portfolio.construction import balanced
+from engine.portfolio.construction import quantile_book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions
 
@@ -16,8 +16,7 @@ class LongShortQuantile:
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
         """``[K, N]`` fractions of equity, equal within a leg."""
-        long_KN = decisions.top(config.fraction).astype(float)
-        return balanced(long_KN - decisions.bottom(config.fraction), config)
+        return quantile_book(decisions, config)
 
 
 STRATEGY = LongShortQuantile()

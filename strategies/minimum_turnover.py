@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.config import PortfolioConfig
-from engine.portfolio.construction import balanced, neutral
+from engine.portfolio.construction import Vector, part_of_the_way, quantile_book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions
 
@@ -27,18 +27,15 @@ class MinimumTurnover:
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
         """``[K, N]`` fractions of equity: the held book moved part of the way to the quantile book."""
-        long_KN = decisions.top(config.fraction).astype(float)
-        aim_KN = balanced(long_KN - decisions.bottom(config.fraction), config)
+        aim_KN = quantile_book(decisions, config)
         z_KN = np.nan_to_num(decisions.normal_KN)
-        out_KN = aim_KN.copy()
-        for k in range(config.n_tranches, len(aim_KN)):
-            held_N = np.where(np.isfinite(decisions.score_KN[k]), out_KN[k - config.n_tranches], 0)
-            if not config.long_only:
-                held_N = neutral(held_N[None])[0]
+
+        def least(k: int, held_N: Vector) -> float:
             best, now = float(aim_KN[k] @ z_KN[k]), float(held_N @ z_KN[k])
             share = (config.min_exposure * best - now) / (best - now) if best > now else 0.0
-            out_KN[k] = held_N + min(max(share, 0.0), 1.0) * (aim_KN[k] - held_N)
-        return out_KN
+            return min(max(share, 0.0), 1.0)
+
+        return part_of_the_way(aim_KN, decisions, config, least)
 
 
 STRATEGY = MinimumTurnover()

@@ -13,6 +13,7 @@ from atft_tui.readings.feed import TRAININGS, run_that_matters
 from atft_tui.readings.files import FILES, Readable, attempted
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import Champion, ShownCard, read_card, read_champion, seals
+from engine.disk import there
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
@@ -203,9 +204,7 @@ class MachineReader:
     def read(self, workspace: Path) -> MachineNews:
         """What the machine does now; the disk is the one that holds the workspace."""
         memory = self._psutil.virtual_memory()
-        # A workspace may still be to be made: the nearest directory above it that is there.
-        there = next(folder for folder in (workspace, *workspace.parents) if folder.is_dir())
-        disk = self._psutil.disk_usage(str(there))
+        disk = self._psutil.disk_usage(str(there(workspace)))
         return MachineNews(
             cpu_percent=float(self._psutil.cpu_percent()),
             cores=os.cpu_count() or 1,

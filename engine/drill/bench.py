@@ -6,7 +6,6 @@ it is damaged. So nothing that happens in a copy reaches the workspace that was 
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from engine.drill.child import Handicap
 from engine.errors import Interrupted
 from engine.files import Json, from_json
 from engine.runs import launch, lock
+from engine.runs.store import RUN_ID
 from engine.secrets import is_secret
 
 FOLDER = ".drill-"
@@ -243,7 +243,7 @@ def _newest(runs: Sequence[str]) -> list[str]:
     """The newest run of each command, with whatever else lies there."""
     by_command: dict[str, str] = {}
     for name in sorted(runs):
-        found = re.fullmatch(r"\d{8}-\d{6}-([a-z]+)-[0-9a-f]{4}", name)
+        found = RUN_ID.fullmatch(name)
         by_command[found[1] if found else name] = name
     return list(by_command.values())
 

@@ -15,10 +15,11 @@ from engine.drill.case import Case, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
 from engine.drill.readings import Reading, Readings, readers
 from engine.hashes import LIST
+from engine.runs.store import RUN_ID
 
 _NAMES = (
     (re.compile(r"(/checkpoints/)(.*/)?(best|healthy|kept|resume)(-\d+)?"), r"\1*"),
-    (re.compile(r"\d{8}-\d{6}-([a-z]+)-[0-9a-f]{4}"), r"*-\1-*"),
+    (RUN_ID, r"*-\1-*"),
     (re.compile(r"\b[0-9a-f]{16,64}\b"), "*"),
     (re.compile(r"\d{4}-\d{2}(-\d{2})?(-r\d+)?"), "*"),
     (re.compile(r"\d+"), "*"),

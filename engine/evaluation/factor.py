@@ -16,6 +16,7 @@ from engine.evaluation.rank_ic import MIN_NAMES
 from engine.evaluation.ranks import (
     QUANTILES,
     average_rank_rows,
+    centred_rank_rows,
     correlation_rows,
     quantiles,
     rank_correlation_rows,
@@ -111,10 +112,7 @@ def _null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
 
 def _unit_ranks(values_DN: _Matrix) -> NDArray[np.float32]:
     """Ranks of each row, centred and of length one; 0 where unknown and in a row of equal values."""
-    rank_DN = average_rank_rows(values_DN)
-    known_DN = np.isfinite(rank_DN)
-    middle_D1 = (known_DN.sum(axis=1, keepdims=True) + 1) / 2.0
-    centred_DN = np.where(known_DN, rank_DN - middle_D1, 0.0)
+    centred_DN = np.nan_to_num(centred_rank_rows(values_DN))
     length_D1 = np.sqrt((centred_DN**2).sum(axis=1, keepdims=True))
     return (centred_DN / np.where(length_D1 > 0, length_D1, 1.0)).astype(np.float32)
 

@@ -115,6 +115,13 @@ def average_rank_rows(values_DN: _Matrix) -> _Matrix:
     return out_DN
 
 
+def centred_rank_rows(values_DN: _Matrix) -> _Matrix:
+    """Average ranks of each row less the middle one, so that they add up to 0; NaN where unknown."""
+    rank_DN = average_rank_rows(values_DN)
+    middle_D1 = (np.isfinite(rank_DN).sum(axis=1, keepdims=True) + 1) / 2.0
+    return np.asarray(rank_DN - middle_D1)
+
+
 def quantiles(score_DN: _Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
     """Quantile of each score of ``[D, N]`` within its day: 1 (worst) .. ``count`` (best).
 

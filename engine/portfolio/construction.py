@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, PortfolioConfig
 from engine.portfolio.market_data import Matrix
@@ -15,6 +16,7 @@ _SLACK = 1e-12
 _TINY = 1e-15
 _SIGN_ROUNDS = 20
 _Rule = Callable[[Matrix], Matrix]
+Vector = NDArray[np.float64]
 
 
 def balanced(raw_KN: Matrix, config: PortfolioConfig) -> Matrix:
@@ -45,6 +47,31 @@ def neutral(book_KN: Matrix) -> Matrix:
     """A book ``[K, N]`` with the heavier side of each row scaled down to the lighter one."""
     out_KN = np.array(book_KN, dtype=np.float64)
     _neutralise(out_KN)
+    return out_KN
+
+
+def quantile_book(decisions: Decisions, config: PortfolioConfig) -> Matrix:
+    """``[K, N]``: equal money in the best and the worst ``fraction`` of each decision's names."""
+    long_KN = decisions.top(config.fraction).astype(float)
+    return balanced(long_KN - decisions.bottom(config.fraction), config)
+
+
+def part_of_the_way(
+    aim_KN: Matrix,
+    decisions: Decisions,
+    config: PortfolioConfig,
+    share: Callable[[int, Vector], float],
+) -> Matrix:
+    """The held book of each tranche, moved a share of the way to the aim ``[K, N]`` of each decision.
+
+    ``share``: of the decision and the weights that are held at it. A name without a score is sold at once.
+    """
+    out_KN = aim_KN.copy()
+    for k in range(config.n_tranches, len(aim_KN)):
+        held_N = np.where(np.isfinite(decisions.score_KN[k]), out_KN[k - config.n_tranches], 0)
+        if not config.long_only:
+            held_N = neutral(held_N[None])[0]
+        out_KN[k] = held_N + share(k, held_N) * (aim_KN[k] - held_N)
     return out_KN
 
 

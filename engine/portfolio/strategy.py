@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.commands.strategies import strategy_names
 from engine.config import PortfolioConfig
 from engine.errors import DataError, GateError, UsageError
-from engine.evaluation.ranks import average_rank_rows, counts_from_ends
+from engine.evaluation.ranks import centred_rank_rows, counts_from_ends
 from engine.features.normalise import normal_scores
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.prediction import score_column
@@ -179,12 +179,12 @@ def dense_scores(frame: pl.DataFrame, market: MarketData, horizons: Sequence[int
         )
     dates = pl.Series("date", market.dates_D).cast(pl.Date)
     place = positions(frame, dates, pl.Series("symbol", market.symbols))
+    inside = place["row"].is_not_null() & place["column"].is_not_null()
+    frame, place = frame.filter(inside), place.filter(inside)
     row, column = place["row"].to_numpy(), place["column"].to_numpy()
-    inside = np.isfinite(row.astype(float)) & np.isfinite(column.astype(float))
     score_HDN = np.full((len(horizons), len(dates), len(market.symbols)), np.nan)
     for score_DN, horizon in zip(score_HDN, horizons, strict=True):
-        score = frame[score_column(horizon)].to_numpy()
-        score_DN[row[inside].astype(np.int64), column[inside].astype(np.int64)] = score[inside]
+        score_DN[row, column] = frame[score_column(horizon)].to_numpy()
     return traded_scores(score_HDN)
 
 
@@ -198,7 +198,6 @@ def traded_scores(score_HDN: NDArray[np.floating]) -> Matrix:
     n_D1 = np.maximum(known_DN.sum(axis=1, keepdims=True), 1)
     total_DN = np.zeros(known_DN.shape)
     for score_DN in score_HDN:
-        rank_DN = average_rank_rows(np.where(known_DN, score_DN, np.nan).astype(np.float64))
-        total_DN += (rank_DN - (n_D1 + 1) / 2.0) / n_D1
+        total_DN += centred_rank_rows(np.where(known_DN, score_DN, np.nan).astype(float)) / n_D1
     mean_DN = (total_DN / len(score_HDN)).astype(np.float32).astype(np.float64)
     return np.where(known_DN, mean_DN, np.nan)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from engine.config import Config
 
 _Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
-_ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
+RUN_ID = re.compile(r"\d{8}-\d{6}-([a-z]+)-[0-9a-f]{4}")
+"""The name of a run, with its command."""
 _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 _TAIL_BYTES, _MAX_LINE = 64 * 1024, 4 * 2**20
 TRASH = ".deleting-"
@@ -252,7 +253,7 @@ class RunStore:
 
 
 def _is_run(entry: "os.DirEntry[str]") -> bool:
-    plain = entry.is_dir(follow_symlinks=False) and _ID.match(entry.name) is not None
+    plain = entry.is_dir(follow_symlinks=False) and RUN_ID.fullmatch(entry.name) is not None
     return plain and os.path.exists(os.path.join(entry.path, "manifest.json"))
 
 

@@ -5,6 +5,7 @@ and the files of a run as they change, and writes the run's events itself; so wh
 what he would see of local processes.
 """
 
+import hashlib
 import signal
 import socket
 import threading
@@ -15,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine import hashes
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, UsageError
 from engine.runs.launch import ControlFiles, Wish
@@ -118,8 +118,11 @@ def _carry(workspace: Path) -> _Carried:
             f"{min(memory) / 2**30:.1f} GiB",
             hint="keep the workspace in a directory that all machines see: executor.shared = true",
         )
-    refs = {name: ray.put(path.read_bytes()) for name, path in files.items()}
-    return _Carried({name: hashes.sha256(path) for name, path in files.items()}, refs)
+    listing, refs = {}, {}
+    for name, path in files.items():
+        content = path.read_bytes()
+        listing[name], refs[name] = hashlib.sha256(content).hexdigest(), ray.put(content)
+    return _Carried(listing, refs)
 
 
 def _facts(context: StageContext, carried: _Carried | None) -> NodeFacts:
@@ -148,7 +151,7 @@ class NodeActor(NodeWorker):
 
 @dataclass(slots=True)
 class RayWorker:
-    """The worker on a node, as the starter sees it. No call waits for the node but `bury`."""
+    """The worker on a node, as the starter sees it. No call waits for the node, but where it is let go."""
 
     actor: Any
     facts: NodeFacts
@@ -184,7 +187,7 @@ class RayWorker:
             mirror = self._mirrors.setdefault(task.run.id, Mirror(task.run.directory))
             mirror.wanted = takes_part(task.part)
             pieces = mirror.changes()
-        self.actor.begin.remote(task.line, pieces)
+        self.actor.begin.remote(task.run.id, task.part, pieces)
 
     def answer(self) -> Answer | None:
         """The answer, if it has come; what else has come is written first."""

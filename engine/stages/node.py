@@ -181,12 +181,11 @@ class NodeWorker:
     _worker: LocalWorker | None = None
     _mirrors: dict[str, Mirror] = field(default_factory=dict)
 
-    def begin(self, line: str, pieces: Iterable[Piece]) -> None:
-        """Begin the task of a line of `work`; ``pieces``: what the starter has of its run."""
+    def begin(self, run: str, part: str, pieces: Iterable[Piece]) -> None:
+        """Begin a run, or the part of it with this name; ``pieces``: what the starter has of it."""
         context = StageContext(
             workspace=self.workspace, config=self.config, sink=NullSink(), stop=StopFlag()
         )
-        run, _, part = line.rstrip("\n").partition(" ")
         directory = self.workspace / "runs" / run
         if not self.shared:
             mirror = self._mirrors.setdefault(run, Mirror(directory))

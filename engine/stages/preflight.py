@@ -1,10 +1,9 @@
 """`preflight`: everything a long run needs, in one table; a red row stops."""
 
-import shutil
-
 import psutil
 import torch
 
+from engine import disk
 from engine.config import Config
 from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
@@ -94,9 +93,9 @@ def _data(context: StageContext) -> list[PreflightRow]:
     parameters = sum(parameter_table(build_model(config, n_features)).values())
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
     needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    disk = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
+    stored = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
-    free_disk = shutil.disk_usage(_existing(context)).free
+    free_disk = disk.free(context.workspace)
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
     return [
         PreflightRow(
@@ -121,7 +120,7 @@ def _data(context: StageContext) -> list[PreflightRow]:
             free_ram,
             "lower training.days_per_step or the size of the universe",
         ),
-        _room("disk", disk, free_disk, "free space or choose another --workspace"),
+        _room("disk", stored, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
             f"{panel.snapshot.exchange}, known {_how_long(days_left)}",
@@ -169,14 +168,6 @@ def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:
     if needed > free:
         return PreflightRow(name, text, "stop", hint)
     return PreflightRow(name, text, "warn" if needed > 0.7 * free else "ok")
-
-
-def _existing(context: StageContext) -> str:
-    """The workspace, or its nearest parent that exists."""
-    path = context.workspace
-    while not path.exists():
-        path = path.parent
-    return str(path)
 
 
 def _disk_is_writable(context: StageContext) -> PreflightRow:

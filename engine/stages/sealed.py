@@ -9,6 +9,7 @@ from engine.runs.events import StageStarted
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
+from engine.stages.program import code_digest
 from engine.stages.text import table
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ def replay(context: StageContext, *, session: str) -> Outcome:
 
     The store may hold other data by now; it is not looked at. Exit code 4 when a file differs.
     """
-    from engine.stages.program import code_digest
     from engine.stages.signals import make_files, open_ensemble, provenance
 
     seals = SealStore(context.workspace / "signals")

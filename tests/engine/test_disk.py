@@ -1,10 +1,8 @@
 """A full or read-only disk is one sentence with exit code 4, whichever library found it out."""
 
 import errno
-import resource
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from engine.runs.launch import ControlFiles
 from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink, ListSink, read_new
 from engine.training.checkpoint import save_checkpoint
+from tests.full_disk import full_disk
 
 ROWS = pl.DataFrame({"a": np.random.default_rng(0).random(20_000)})
 
@@ -52,17 +51,6 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@contextmanager
-def small_files(most: int) -> Iterator[None]:
-    """A real limit of the system, also for root; soft, so that it can be taken back."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_writer_says_that_a_file_may_not_grow_and_leaves_nothing_half(
     tmp_path: Path, name: str
@@ -70,7 +58,7 @@ def test_every_writer_says_that_a_file_may_not_grow_and_leaves_nothing_half(
     path = tmp_path / name
     if name == "bytes":
         path.write_bytes(b"old")
-    with pytest.raises(EnvironmentProblem) as told, small_files(20_000):
+    with pytest.raises(EnvironmentProblem) as told, full_disk(20_000):
         WRITERS[name](path)
     other = {"sqlite": "(I/O error)", "folder": "only a part of the file"}
     assert told.value.exit_code == 4
@@ -142,7 +130,7 @@ def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """Half a line of hashes or events would damage the one after it."""
     lines = tmp_path / hashes.LIST
     hashes.append(lines, "first\n")
-    with pytest.raises(OSError, match="File too large"), small_files(20):
+    with pytest.raises(OSError, match="File too large"), full_disk(20):
         hashes.append(lines, "a second line that does not fit\n")
     hashes.append(lines, "third\n")
     assert lines.read_text() == "first\nthird\n"

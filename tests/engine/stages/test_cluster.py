@@ -161,8 +161,8 @@ def test_a_task_whose_node_is_lost_is_begun_on_another(
     told: list[RunEvent] = []
     begin = NodeActor.begin
 
-    def lose_the_first(worker: NodeActor, line: str, pieces: Any) -> None:
-        begin(worker, line, pieces)
+    def lose_the_first(worker: NodeActor, run: str, part: str, pieces: Any) -> None:
+        begin(worker, run, part, pieces)
         ray.actors[0].lost = True
 
     with pytest.MonkeyPatch.context() as patch:

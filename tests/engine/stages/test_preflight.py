@@ -6,6 +6,7 @@ import pytest
 
 from engine.config import Config
 from engine.config.file import override
+from engine.disk import there
 from engine.records import record
 from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
 from engine.records.plans import PreflightResult, PreflightRow
@@ -14,7 +15,7 @@ from engine.runs.sink import NullSink
 from engine.stages.audit import _text
 from engine.stages.capacity import GIB, Needs
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.preflight import _audit, _existing, _jobs_row, _mode_row, _room
+from engine.stages.preflight import _audit, _jobs_row, _mode_row, _room
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -95,7 +96,7 @@ def test_the_text_of_an_audit_names_every_leak() -> None:
 
 
 def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
-    assert _existing(where(tmp_path / "a" / "b")) == str(tmp_path)
+    assert str(there(where(tmp_path / "a" / "b").workspace)) == str(tmp_path)
 
 
 def test_an_answer_with_rows_has_no_error_in_json() -> None:

@@ -1,6 +1,5 @@
 """A form for any command, made from its description: one field per parameter, the command line below."""
 
-import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical, VerticalScroll
-from textual.content import Content
-from textual.geometry import Size
-from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
 from atft_tui.screens.dialogs import Dialog
+from atft_tui.screens.form_fields import PathSuggester, YesNo
 from atft_tui.styles import DIM, KEY, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
@@ -310,39 +307,6 @@ _FILES = (
     "earnings", "positions", "output",
 )  # fmt: skip
 """Parameters that name a file or a folder."""
-
-
-class PathSuggester(Suggester):
-    """The rest of a path as far as there is such a file or folder; the right arrow takes it."""
-
-    def __init__(self) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """The first by name; hidden ones only where the dot was typed."""
-        folder, slash, begun = value.rpartition("/")
-        place = Path(folder + slash or ".").expanduser()
-        try:
-            names = sorted(os.listdir(place)) if value else []
-        except OSError:  # no such folder, or not ours to read: nothing to suggest
-            return None
-        fitting = (n for n in names if n.startswith(begun) and (begun or not n.startswith(".")))
-        name = next(fitting, None)
-        if name is None:
-            return None
-        return f"{folder}{slash}{name}{'/' * (place / name).is_dir()}"
-
-
-class YesNo(Checkbox):
-    """A box that says by shape and word whether it is on."""
-
-    def render(self) -> Content:
-        """``[x] yes`` or ``[ ] no``."""
-        return Content("[x] yes" if self.value else "[ ] no")
-
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """That of the longer word."""
-        return len("[x] yes")
 
 
 def _row(label: str, widget: Widget) -> Horizontal:

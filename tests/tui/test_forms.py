@@ -8,7 +8,8 @@ from textual.widgets import Input, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens import forms
-from atft_tui.screens.command_form import PRESET_WORDS, CommandForm, PathSuggester
+from atft_tui.screens.command_form import PRESET_WORDS, CommandForm
+from atft_tui.screens.form_fields import PathSuggester
 from engine.config.file import PRESETS
 from tests.tui.steps import shown, wait_until
 

@@ -184,10 +184,10 @@ class CommandForm(Dialog[CommandRequest | None]):
     def _field(self, parameter: Parameter) -> Widget:
         name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")
         default = "" if parameter.default is None else str(parameter.default)
-        choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
+        own = strategy_summaries(self.workspace) if parameter.name == "strategy" else ()
         if parameter.kind == "flag":
             return YesNo(value=given == "true", id=name, compact=True)
-        if choices:
+        if choices := parameter.choices or tuple(own):
             return _select(name, choices, given or default)
         files = PathSuggester() if parameter.name in _FILES else None
         return Field(given, placeholder=default, id=name, compact=True, suggester=files)

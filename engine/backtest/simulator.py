@@ -2,6 +2,7 @@
 
 # Shape suffixes: D sessions, N stocks, O orders.
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -35,10 +36,18 @@ class Simulator:
     config: Config
     score_DN: Matrix
     """The prediction's traded scores; NaN = not scored."""
+    workspace: Path | None = None
+    """Where other strategies are looked for besides the built-in ones."""
 
     @classmethod
     def for_prediction(
-        cls, prediction: Prediction, *, panel: Panel, strategy: Strategy, config: Config
+        cls,
+        prediction: Prediction,
+        *,
+        panel: Panel,
+        strategy: Strategy,
+        config: Config,
+        workspace: Path | None = None,
     ) -> Self:
         """The market, prices and frictions of a prediction's days and names."""
         dates = prediction.frame["date"]
@@ -59,6 +68,7 @@ class Simulator:
             strategy=strategy,
             config=config,
             score_DN=dense_scores(prediction.frame, market, config.traded_horizons),
+            workspace=workspace,
         )
 
     def changed(self, config: Config, prediction: Prediction) -> Self:
@@ -71,7 +81,7 @@ class Simulator:
             score_DN = dense_scores(prediction.frame, market, now.traded_horizons)
         strategy = self.strategy
         if now.portfolio.strategy != strategy.name:
-            strategy = load_strategy(now.portfolio.strategy)
+            strategy = load_strategy(now.portfolio.strategy, self.workspace)
         frictions = self.frictions
         if now.constraints == before.constraints and now.costs != before.costs:
             frictions = frictions.with_costs(now.costs, self.panel, table.symbols)

@@ -5,6 +5,8 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from types import ModuleType
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -12,13 +14,16 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from engine.commands.strategies import strategy_names
+from engine.commands.strategies import built_in_strategies, strategy_summaries
 from engine.config import PortfolioConfig
 from engine.errors import DataError, GateError, UsageError
 from engine.evaluation.ranks import centred_rank_rows, counts_from_ends
 from engine.features.normalise import normal_scores
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.prediction import score_column
+from engine.workspace_code import UserModule, refuse_shadow
+
+_PAGE = "docs/strategies.md shows a whole one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,27 +116,38 @@ def memory_of(strategy: Strategy, config: PortfolioConfig) -> int:
     return int(memory(config)) if memory else 0
 
 
-def load_strategy(name: str) -> Strategy:
-    """``STRATEGY`` of the module ``strategies.<name>``; nothing outside that package is ever loaded."""
+def load_strategy(name: str, workspace: Path | None = None) -> Strategy:
+    """``STRATEGY`` of the built-in module ``strategies.<name>``, else of ``strategies/<name>.py`` of the
+    workspace (None: built-in ones alone); nothing else is ever loaded.
+
+    UsageError where there is none, where it does not keep the interface, and where one of the workspace has
+    the name of a built-in one.
+    """
     if not name.isidentifier():
         raise UsageError(f"{name!r} is no strategy name", hint="name a module of strategies/")
-    module_name = f"strategies.{name}"
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise
-        known = ", ".join(strategy_names())
+    built_in = built_in_strategies()
+    if name in built_in:
+        if workspace:
+            refuse_shadow(workspace, "strategies", name, built_in)
+        return _taken(importlib.import_module(f"strategies.{name}"), name, f"strategies/{name}.py")
+    own = UserModule.load(workspace, "strategies", name) if workspace else None
+    if own is None:
+        known = ", ".join(strategy_summaries(workspace) if workspace else built_in)
         raise UsageError(
             f"there is no strategy {name!r}",
-            hint=f"known: {known}; a new one goes into strategies/{name}.py",
-        ) from error
+            hint=f"known: {known}; a new one goes into strategies/{name}.py of the workspace",
+        )
+    return _taken(own.module, name, str(own.path))
+
+
+def _taken(module: ModuleType, name: str, place: str) -> Strategy:
     strategy = getattr(module, "STRATEGY", None)
     if not isinstance(strategy, Strategy):
         raise UsageError(
-            f"strategies/{name}.py defines no STRATEGY with a name and a weights method",
-            hint="docs/strategies.md shows a whole one",
+            f"{place} defines no STRATEGY with a name and a weights method", hint=_PAGE
         )
+    if strategy.name != name:
+        raise UsageError(f"{place}: its STRATEGY has the name {strategy.name!r}", hint=_PAGE)
     return strategy
 
 

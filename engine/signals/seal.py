@@ -37,6 +37,7 @@ from engine.records.seal import (
     read_seal,
     seal_places,
 )
+from engine.workspace_code import hashes_of
 
 _DIGITS = 40
 _KEPT = 32
@@ -46,6 +47,8 @@ _STAGING = ".staging-"
 _TRADING = ("portfolio", "constraints", "costs", "signals")
 """Tables of the configuration that decide a signal besides those packed with the model."""
 _CASH = "initial_cash"
+OWN_CODE = "code"
+"""Among the trading rules: place and hash of a strategy of the workspace; left out for a built-in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,11 @@ class SealStore:
     """``WORKSPACE/signals``."""
 
     @property
+    def workspace(self) -> Path:
+        """Where the strategies of one's own are."""
+        return self.root.parent
+
+    @property
     def pins(self) -> PinStore:
         """The inputs that the seals rest on."""
         return PinStore(self.root / "pins")
@@ -255,10 +263,13 @@ class TradingRules:
     """Cash that an account without a file of positions starts from, quote currency."""
 
 
-def trading_tables(config: Config) -> dict[str, object]:
-    """The trading rules of a configuration as they stand in the inputs of a signal."""
+def trading_tables(config: Config, workspace: Path) -> dict[str, object]:
+    """The trading rules of a configuration as they stand in the inputs of a signal, with the hash of a
+    strategy of the workspace.
+    """
     tables = {name: getattr(config, name).model_dump(mode="json") for name in _TRADING}
-    return {**tables, _CASH: config.backtest.initial_cash}
+    own = hashes_of(workspace, "strategies", [config.portfolio.strategy])
+    return {**tables, _CASH: config.backtest.initial_cash, **({OWN_CODE: own} if own else {})}
 
 
 def trading_config(packed: Config, config: Config) -> Config:

@@ -70,8 +70,9 @@ def open_simulator(
     simulator = Simulator.for_prediction(
         prediction,
         panel=panel,
-        strategy=load_strategy(config.portfolio.strategy),
+        strategy=load_strategy(config.portfolio.strategy, context.workspace),
         config=config,
+        workspace=context.workspace,
     )
     return prediction, simulator, quality
 

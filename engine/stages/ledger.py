@@ -171,7 +171,8 @@ class _Reckoner:
         )
         day = unpack(gatherer.gather(None, self._ensemble), self.pins, self.packed)
         ranked = self._ensemble.rank(day.window, day.column)
-        _, books = book_of(day, ranked, load_strategy(config.portfolio.strategy))
+        strategy = load_strategy(config.portfolio.strategy, self.context.workspace)
+        _, books = book_of(day, ranked, strategy)
         weight = dict(zip(books.symbols, books.today_N, strict=True))
         return np.array([float(weight.get(symbol, 0.0)) for symbol in symbols])
 

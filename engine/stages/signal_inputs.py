@@ -112,9 +112,13 @@ class Gatherer:
         )
 
     @cached_property
+    def _trading(self) -> dict[str, object]:
+        return trading_tables(self.config, self.seals.workspace)
+
+    @cached_property
     def same(self) -> str:
         """What a seal of the same key, rules and positions has in its manifest."""
-        return same_inputs(self.key, trading_tables(self.config), self.positions)
+        return same_inputs(self.key, self._trading, self.positions)
 
     @cached_property
     def known(self) -> KnownData:
@@ -140,7 +144,7 @@ class Gatherer:
         return SignalInputs(
             key=self.key,
             decided=self.session % self.config.portfolio.rebalance_sessions == 0,
-            trading=trading_tables(self.config),
+            trading=self._trading,
             positions=self.positions,
             window=self._window(),
             edges=self.pins.put_arrays(edges) if edges else None,
@@ -223,7 +227,7 @@ class Gatherer:
 
     @cached_property
     def _earlier_decisions(self) -> tuple[int, ...]:
-        strategy = load_strategy(self.config.portfolio.strategy)
+        strategy = load_strategy(self.config.portfolio.strategy, self.seals.workspace)
         config = self.config
         wanted = decision_sessions(self.session, strategy, config.portfolio, config.signals)
         return tuple(s for s in wanted if s != self.session and s in self._usable)

@@ -24,7 +24,7 @@ from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import SealStore, same_inputs, trading_config
+from engine.signals.seal import OWN_CODE, SealStore, same_inputs, trading_config
 from engine.stages.context import Outcome, StageContext, stop_here, waiting_lock
 from engine.stages.evidence import (
     audit_evidence,
@@ -47,6 +47,7 @@ from engine.stages.signal_inputs import (
     stopped_by_positions,
 )
 from engine.training.ensemble import Ensemble
+from engine.workspace_code import require_same
 
 _INCOMPLETE = "nothing is sealed: try again when the data are complete"
 _UNPRICED = (
@@ -239,13 +240,17 @@ def open_ensemble(model: Model) -> Ensemble:
 def make_files(
     inputs: SignalInputs, seals: SealStore, model: Model, ensemble: Ensemble
 ) -> dict[str, bytes]:
-    """The one way from inputs to files, for a signal and for its replay."""
+    """The one way from inputs to files, for a signal and for its replay.
+
+    GateError, naming the file, where a strategy of the workspace is not the one that it was.
+    """
+    require_same(seals.workspace, inputs.trading.get(OWN_CODE, {}), "the signal")
     made = compose(
         unpack(inputs, seals.pins, model.config()),
         features=with_heard_names(model.facts.features),
         reference=model.reference(),
         scorer=ensemble,
-        strategy=load_strategy(inputs.trading["portfolio"]["strategy"]),
+        strategy=load_strategy(inputs.trading["portfolio"]["strategy"], seals.workspace),
     )
     return made.files
 

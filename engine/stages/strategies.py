@@ -1,5 +1,7 @@
 """`strategies`: what a backtest can trade with, and whether a strategy keeps its promises."""
 
+from pathlib import Path
+
 from engine.commands.strategies import strategy_summaries
 from engine.errors import GateError
 from engine.portfolio.contract import check_strategy
@@ -9,10 +11,10 @@ from engine.stages.text import table
 
 
 def strategies(context: StageContext, *, name: str | None = None) -> Outcome:
-    """List the modules of ``strategies/``; with a name, run the contract checks on that one."""
+    """The built-in strategies and the workspace's own; with a name, the contract checks on that one."""
     if name is not None:
-        return _check(name)
-    found = strategy_summaries()
+        return _check(name, context.workspace)
+    found = strategy_summaries(context.workspace)
     text = table([[key, summary] for key, summary in found.items()], header=["strategy", ""])
     return Outcome(
         json={"strategies": found},
@@ -20,8 +22,8 @@ def strategies(context: StageContext, *, name: str | None = None) -> Outcome:
     )
 
 
-def _check(name: str) -> Outcome:
-    checks = check_strategy(load_strategy(name))
+def _check(name: str, workspace: Path) -> Outcome:
+    checks = check_strategy(load_strategy(name, workspace))
     broken = [check for check in checks if not check.passed]
     if broken:
         raise GateError(

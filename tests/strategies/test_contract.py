@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from engine.commands.strategies import strategy_names, strategy_summaries
+from engine.commands.strategies import built_in_strategies
 from engine.config import PortfolioConfig
 from engine.errors import UsageError
 from engine.portfolio.construction import balanced
@@ -15,11 +15,11 @@ from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions, load_strategy
 
 
-@pytest.mark.parametrize("name", strategy_names())
+@pytest.mark.parametrize("name", built_in_strategies())
 def test_every_strategy_keeps_its_promises(name: str) -> None:
     strategy = load_strategy(name)
     assert strategy.name == name
-    assert strategy_summaries()[name]
+    assert built_in_strategies()[name]
     assert [check for check in check_strategy(strategy) if not check.passed] == []
 
 

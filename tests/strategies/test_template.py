@@ -1,16 +1,15 @@
 """The strategy of docs/strategies.md, as a reader would write it: kept promises, CLI and screen."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import strategies
 from atft_tui.app import CockpitApp
 from atft_tui.screens.command_form import CommandForm
 from engine.cli import main
 from engine.commands.strategies import strategy_summaries
+from engine.errors import UsageError
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
 
@@ -18,19 +17,23 @@ PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 
 
 @pytest.fixture
-def conviction(tmp_path: Path) -> Iterator[str]:
-    """The page's module in a folder of the strategies package."""
+def conviction(tmp_path: Path) -> str:
+    """The page's module in the workspace."""
     found = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found
-    (tmp_path / "conviction.py").write_text(found[1], encoding="utf-8")
-    strategies.__path__.append(str(tmp_path))
-    yield found[1]
-    strategies.__path__.remove(str(tmp_path))
+    put(tmp_path, "conviction", found[1])
+    return found[1]
 
 
-def test_it_is_under_thirty_lines_and_keeps_its_promises(conviction: str) -> None:
+def put(workspace: Path, name: str, text: str) -> None:
+    path = workspace / "strategies" / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_it_is_under_thirty_lines_and_keeps_its_promises(conviction: str, tmp_path: Path) -> None:
     assert len(conviction.splitlines()) < 30
-    checks = check_strategy(load_strategy("conviction"))
+    checks = check_strategy(load_strategy("conviction", tmp_path))
     assert [check for check in checks if not check.passed] == []
 
 
@@ -52,13 +55,25 @@ async def test_the_screen_offers_it(conviction: str, tmp_path: Path) -> None:
         assert app.screen.values()["strategy"] == "conviction"
 
 
-def test_a_module_that_does_not_parse_is_listed_as_such_and_runs_nothing(
-    conviction: str, tmp_path: Path
-) -> None:
-    (tmp_path / "broken.py").write_text("STRATEGY = (")
-    (tmp_path / "loud.py").write_text("raise SystemExit('imported')\nSTRATEGY = 1\n")
-    (tmp_path / "helper.py").write_text("VALUE = 1\n")
-    found = strategy_summaries()
-    assert found["broken"].startswith("does not parse")
+def test_a_module_that_does_not_parse_is_listed_as_such_and_runs_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "broken", "STRATEGY = (")
+    put(tmp_path, "loud", "raise SystemExit('imported')\nSTRATEGY = 1\n")
+    put(tmp_path, "helper", "VALUE = 1\n")
+    found = strategy_summaries(tmp_path)
+    assert found["broken"].startswith("cannot be used")
     assert found["loud"] == ""
     assert "helper" not in found
+
+
+def test_what_is_no_strategy_is_refused(conviction: str, tmp_path: Path) -> None:
+    put(tmp_path, "wrong", "STRATEGY = 1\n")
+    with pytest.raises(UsageError, match=r"wrong\.py defines no STRATEGY with a name"):
+        load_strategy("wrong", tmp_path)
+    put(tmp_path, "other", conviction)
+    with pytest.raises(UsageError, match="its STRATEGY has the name 'conviction'"):
+        load_strategy("other", tmp_path)
+    put(tmp_path, "score_weighted", conviction)
+    with pytest.raises(UsageError, match="the name of a built-in one"):
+        load_strategy("score_weighted", tmp_path)
+    with pytest.raises(UsageError, match="no strategy 'conviction'"):
+        load_strategy("conviction")

@@ -102,11 +102,18 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _SECRET_VARIABLES}
 
 
-def _find(name: str, config: AlertConfig, environment: Mapping[str, str]) -> Secret | None:
+def find_secret(name: str, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """The value of an environment variable, else the credential of that name; None without both."""
+    environment = os.environ if environment is None else environment
     value = environment.get(name, "").strip() or _from_credentials(name, environment)
-    if not value and config.keyring:
-        value = _from_keyring(name)
     return Secret(value) if value else None
+
+
+def _find(name: str, config: AlertConfig, environment: Mapping[str, str]) -> Secret | None:
+    found = find_secret(name, environment)
+    if found is None and config.keyring and (value := _from_keyring(name)):
+        return Secret(value)
+    return found
 
 
 def _from_credentials(name: str, environment: Mapping[str, str]) -> str:

@@ -239,6 +239,18 @@ _RESEARCH: tuple[Command, ...] = (
         _option("compare", "Another run: both side by side, differences with their errors."),
         _option("output", "Directory to write into; default the run's own."),
     )),
+    Command("export",
+            "Hand a run on to MLflow, TensorBoard, alphalens, quantstats, Qlib, Excel or CSV.",
+            "engine.stages.export:export", configurable=False, parameters=(
+        _RUN,
+        _option("to", "The program, or the kind of file.", required=True,
+               choices=("mlflow", "tensorboard", "alphalens", "quantstats", "qlib", "excel", "csv")),
+        _option("output",
+               "Folder to write into, for excel the workbook; default WORKSPACE/export/TARGET."),
+        _option("uri", "Tracking address of MLflow; default a SQLite file in the folder."),
+        _flag("follow", "mlflow, tensorboard: go on until the run ends."),
+        _CONFIRM,
+    )),
 )
 
 _DAILY: tuple[Command, ...] = (
@@ -281,6 +293,15 @@ _DAILY: tuple[Command, ...] = (
     Command("ledger",
             "Sealed signals filled at the next real open and close, against the backtest.",
             "engine.stages.ledger:ledger"),
+    Command("track",
+            "The record of what was sealed as one signed file, or check such a file of anybody.",
+            "engine.stages.track:track", configurable=False, parameters=(
+        _argument("action", "export or verify.", choices=("export", "verify"), required=True),
+        _argument("file", "The file to verify; no workspace is needed for it."),
+        _option("output", "export: the file to write."),
+        _option("earlier", "verify: a file of before, which this one has to continue."),
+        _option("key", "verify: the public key that has to have signed it, hex."),
+    )),
     Command("schedule",
             "Signals by themselves after each session: the process, its book, or one pass of it.",
             "engine.schedule.command:schedule", parameters=(

@@ -101,7 +101,7 @@ def _cell(words: str) -> str:
     return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _tables(facts: Facts) -> dict[str, pl.DataFrame]:
+def tables(facts: Facts) -> dict[str, pl.DataFrame]:
     """``""``: one row a session, also of the baselines' net returns; ``-holdings``; ``-figures``."""
     if facts.backtest is None or facts.daily is None:
         raise UsageError(
@@ -131,17 +131,17 @@ def _tables(facts: Facts) -> dict[str, pl.DataFrame]:
 def write_tables(directory: Path, stem: str, facts: Facts, kind: str) -> list[Path]:
     """``<stem><name>.<kind>`` of each table; CSV text cells cannot be formulas, Parquet is untouched."""
     paths = []
-    for name, frame in _tables(facts).items():
+    for name, frame in tables(facts).items():
         path = directory / f"{stem}{name}.{kind}"
         if kind == "csv":
-            write_text(path, _inert(frame).write_csv())
+            write_text(path, inert_cells(frame).write_csv())
         else:
             write_parquet(path, frame)
         paths.append(path)
     return paths
 
 
-def _inert(frame: pl.DataFrame) -> pl.DataFrame:
+def inert_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """Text cells that a spreadsheet would run get a leading apostrophe; numbers stay numbers.
 
     A figure written as text (``-0.5``) is no formula and is left alone.

@@ -13,7 +13,7 @@ from engine.errors import EnvironmentProblem, UsageError
 from engine.report import render
 from engine.report.comparison import SideBySide
 from engine.report.facts import Facts
-from engine.report.render import _find_browser, _inert, _tables, write_pdf, write_tables
+from engine.report.render import _find_browser, inert_cells, tables, write_pdf, write_tables
 from tests.engine.report.samples import CREATED, NASTY, facts, tested
 
 
@@ -37,7 +37,7 @@ def test_cells_of_a_spreadsheet_are_no_formulas_and_parquet_is_untouched(tmp_pat
 
 @given(st.text(alphabet="=+-@\t\r aB1.,'\"\n", max_size=6))
 def test_no_text_cell_starts_a_formula(text: str) -> None:
-    cell = _inert(pl.DataFrame({"name": [text]}))["name"][0]
+    cell = inert_cells(pl.DataFrame({"name": [text]}))["name"][0]
     runs = cell[:1] in ("=", "+", "-", "@", "\t", "\r")
     assert not runs or _is_number(cell)
     assert cell.removeprefix("'") == text.removeprefix("'")
@@ -53,7 +53,7 @@ def _is_number(text: str) -> bool:
 
 def test_without_a_simulation_there_are_no_tables() -> None:
     with pytest.raises(UsageError, match="hold the simulation"):
-        _tables(facts(backtest=None, daily=None))
+        tables(facts(backtest=None, daily=None))
 
 
 def test_two_runs_side_by_side() -> None:

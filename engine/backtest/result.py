@@ -122,6 +122,14 @@ class BacktestResult:
         """``[D]`` net returns, fractions of the equity of the session before."""
         return self.daily["net_return"].to_numpy()
 
+    def curve(self) -> pl.DataFrame:
+        """``daily`` with ``equity`` (growth of 1 after costs) and ``drawdown`` (0 or below, a fraction)."""
+        net_D = self.net_returns()
+        return self.daily.with_columns(
+            pl.Series("equity", performance.equity(net_D)[-net_D.size :]),
+            pl.Series("drawdown", performance.drawdowns(net_D)[-net_D.size :]),
+        )
+
     def figures(self) -> ReturnFigures:
         """Point estimates of the whole span."""
         spy, daily, net_D = self.sessions_per_year, self.daily, self.net_returns()

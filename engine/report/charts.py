@@ -2,9 +2,11 @@
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 
 _WIDTH, _HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
@@ -13,6 +15,9 @@ _EDGE = 1e12
 """A value beyond this is no figure of a market; it is drawn here, so that a scale has room for it."""
 _MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
+_SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 (\d+) (\d+)"')
+_LETTER = 6.4
+"""Width of a letter of the legend, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,27 @@ class _PixelScale:
 def _svg(body: str, *, title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
     """A drawing with its title for readers that do not see it."""
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{body}</svg>'
+    )
+
+
+def alone(drawings: str) -> str:
+    """The drawings of a section, one below the other, as one SVG that brings its own colours."""
+    styles = files("engine.report").joinpath("templates")
+    css = "".join(
+        styles.joinpath(f"{name}.css").read_text("utf-8") for name in ("colours", "chart")
+    )
+    parts, top = [], 0.0
+    for width, height in _SIZE.findall(drawings):
+        parts.append(f'<svg y="{top:g}" width="{width}" height="{height}" ')
+        top += float(height)
+    pieces = "".join(
+        part + rest for part, rest in zip(parts, drawings.split("<svg ")[1:], strict=True)
+    )
+    return (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {top:g}" xmlns="http://www.w3.org/2000/svg">'
+        f'<style>{css}</style><rect class="paper" width="{_WIDTH}" height="{top:g}"/>{pieces}</svg>'
     )
 
 
@@ -61,7 +85,8 @@ def lines(
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
-    return _svg("".join(parts), title=title, height=height) + _legend(list(series))
+    parts.append(_legend(list(series), height + 12))
+    return _svg("".join(parts), title=title, height=height + 22)
 
 
 def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:
@@ -218,11 +243,14 @@ def heat_map(
     return _svg("".join(parts), title=title, height=top + 4 + row * len(rows))
 
 
-def _legend(names: Sequence[str]) -> str:
-    items = "".join(
-        f'<span><i class="key s{i}"></i>{escape(name)}</span>' for i, name in enumerate(names)
-    )
-    return f'<p class="legend">{items}</p>'
+def _legend(names: Sequence[str], y: float) -> str:
+    """Names in a row, each after a dash of its line."""
+    parts, x = [], float(_LEFT)
+    for i, name in enumerate(names):
+        parts.append(f'<path class="s{i}" d="M{x:.1f},{y:.1f}h18"/>')
+        parts.append(_text(x + 24, y + 4, name, "start"))
+        x += 24 + _LETTER * len(name) + 16
+    return "".join(parts)
 
 
 def _thinned(n: int) -> list[int]:

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from engine import hashes
-from engine.backtest.performance import drawdowns, equity, monthly_returns
+from engine.backtest.performance import equity, monthly_returns
 from engine.backtest.result import BacktestResult
 from engine.config import Config
 from engine.data.store import PanelStore
@@ -60,7 +60,7 @@ class Facts:
     epochs: tuple[EpochEvaluated, ...] = ()
     assertions: tuple[AssertionChecked, ...] = ()
     daily: pl.DataFrame | None = None
-    """`BacktestResult.daily` with ``equity`` (growth of 1) and ``drawdown``."""
+    """`BacktestResult.curve`."""
     baseline_returns: pl.DataFrame | None = None
     """``name, date, net_return``."""
     months: dict[str, float] = field(default_factory=dict)
@@ -187,13 +187,8 @@ def _daily(run: Run) -> tuple[pl.DataFrame | None, dict[str, float]]:
     if not path.is_file():
         return None, {}
     result = BacktestResult.read(path)
-    net_D = result.net_returns()
-    frame = result.daily.with_columns(
-        pl.Series("equity", equity(net_D)[-net_D.size :]),
-        pl.Series("drawdown", drawdowns(net_D)[-net_D.size :]),
-    )
     dates_D = result.daily["date"].to_numpy().astype("datetime64[D]")
-    return frame, monthly_returns(dates_D, net_D)
+    return result.curve(), monthly_returns(dates_D, result.net_returns())
 
 
 def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:

@@ -1,10 +1,11 @@
 """The body of the report as data, in order."""
 
+from engine.errors import UsageError
 from engine.report.facts import Facts
 from engine.report.sections import evidence, money, scores
 from engine.report.sections.section import Section
 
-__all__ = ["Section", "sections"]
+__all__ = ["CHARTS", "Section", "charted", "sections"]
 
 _TRADED = (
     money.equity,
@@ -41,6 +42,36 @@ _ALWAYS = (
     evidence.trials,
     evidence.settings,
 )
+_DRAWN = (
+    money.equity,
+    money.sharpe,
+    money.costs,
+    money.months,
+    money.sweep,
+    scores.heads,
+    scores.decay,
+    scores.quantiles,
+    scores.epochs,
+    evidence.split,
+)
+CHARTS = {make.__name__: make for make in _DRAWN}
+"""Sections with a chart, by name."""
+
+
+def charted(facts: Facts, name: str) -> Section:
+    """The section of a chart; UsageError for one that there is not, with what would make it."""
+    if name not in CHARTS:
+        raise UsageError(f"no chart {name!r}", hint=f"there are {', '.join(CHARTS)}")
+    make = CHARTS[name]
+    if make in _TRADED and facts.backtest is None:
+        raise UsageError(
+            f"{facts.run_id}: nothing has been simulated, so there is no chart {name}",
+            hint=f"run `atft-tui backtest {facts.run_id}` first",
+        )
+    section = make(facts)
+    if not section.chart:
+        raise UsageError(f"{facts.run_id}: nothing to draw as {name}")
+    return section
 
 
 def sections(facts: Facts) -> list[Section]:

@@ -7,6 +7,7 @@ class and a wording of their own for it; most hide the number that the system ga
 import errno
 import os
 import re
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _CLOSED, _SHORT = 0, -1
 """SQLite and numba do not say why; numpy only that a part was written."""
 _SAID[_CLOSED] = ("cannot be opened or written", _RIGHTS)
 _SAID[_SHORT] = ("the disk took only a part of the file", f"raise the limit (`ulimit -f`); {_ROOM}")
+_GROWING = ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE")
 _NUMBER = re.compile(r"os error (\d+)|errno (\d+)", re.IGNORECASE)
 _WORDS = {
     r"database or disk is full": errno.ENOSPC,
@@ -81,11 +83,18 @@ def _number(error: BaseException) -> int | None:
         return error.errno if error.errno in _SAID else None
     if not isinstance(error, Exception):
         return None
+    if getattr(error, "sqlite_errorname", "") in _GROWING and _is_limited():
+        return errno.EFBIG
     text = str(error)
     if found := _NUMBER.search(text):
         number = int(found[1] or found[2])
         return number if number in _SAID else None
     return next((n for words, n in _WORDS.items() if re.search(words, text)), None)
+
+
+def _is_limited() -> bool:
+    """Whether files of this process may not grow as they like; SQLite calls that an I/O error."""
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
 
 
 def there(path: Path) -> Path:

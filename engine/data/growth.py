@@ -14,7 +14,7 @@ import polars as pl
 
 from engine.data import months
 from engine.data.merge import Place, laid_over
-from engine.data.sessions import usual_names
+from engine.data.sessions import MIN_NAMES, SAME, usual_names
 from engine.data.tables import TABLES, RawTables
 from engine.errors import DataError
 from engine.files import digest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LABELS = ("calendar", "currency")
 """Fields of the manifest that are there when they were named at ingest."""
+_BAR = ["date", "symbol", "open", "high", "low", "close", "volume"]
 _AHEAD = "ahead"
 """Field of the manifest that is there when something is dated after the last session."""
 
@@ -86,6 +87,30 @@ def incomplete(names: Sequence[int], min_coverage: float) -> str:
     """E.g. "3 of 12 names" where the newest session has too few; empty when it is complete."""
     usual = usual_names(names[:-1])
     return f"{names[-1]:,} of {usual:,} names" if names[-1] < min_coverage * usual else ""
+
+
+def repeated(old: "Snapshot", more: pl.DataFrame) -> str:
+    """E.g. "97 of 98 bars as on 2016-12-29" where the newest session of the later file, if ``old`` does not
+    have it, is the one before it under another date; else empty.
+
+    The rule of `sessions.look`: prices and volume of nearly all rows, and some of them with volume, since the
+    bars of stocks that do not trade are alike from day to day.
+    """
+    newest = str(more["date"].max())
+    if newest <= old.days[-1]:
+        return ""
+    day = pl.col("date").cast(pl.String)
+    before = old.table("bars", after=old.days[-1])
+    assert before is not None
+    known = pl.concat([before.select(_BAR), more.filter(day < newest).select(_BAR)])
+    known = known.unique(["date", "symbol"], keep="last", maintain_order=True)
+    last = str(known["date"].max())
+    rows = more.filter(day == newest).select(_BAR[1:])
+    same = rows.join(known.filter(day == last), on=_BAR[1:], nulls_equal=True)
+    alive = int((same["volume"] > 0).sum())
+    if alive < MIN_NAMES or len(same) < SAME * len(rows):
+        return ""
+    return f"{len(same):,} of {len(rows):,} bars as on {last}"
 
 
 def whole(raw: RawTables) -> Draft:

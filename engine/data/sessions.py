@@ -20,9 +20,9 @@ from engine.data.memory import Memory
 from engine.data.repair import UNITS
 from engine.records.quality import LISTED, MARKET, DataFinding, Example, Level, QualityReport
 
-_MIN_NAMES = 5
+MIN_NAMES = 5
 """A session is compared with the one before it from so many common stocks on."""
-_SAME = 0.95
+SAME = 0.95
 """Share of a session's bars equal to the session before from which it was given twice."""
 _MOST = 0.5
 """Share of the stocks whose volume must change by the same unit factor at once."""
@@ -78,11 +78,11 @@ def look(
     rows_T, same_T, live_T, moved_TK, both_T = _compare(
         stock_M, t_M, day_M, earlier_T, prices_M4, volume_M, memory.bar, memory.end
     )
-    repeated_T = (live_T >= _MIN_NAMES) & (same_T >= _SAME * rows_T)
+    repeated_T = (live_T >= MIN_NAMES) & (same_T >= SAME * rows_T)
     shift = before.volume_shift if before else 0.0
     scaled_T = np.zeros(day_T.size, dtype=np.bool_)
     for t in range(day_T.size):
-        if both_T[t] >= _MIN_NAMES and moved_TK[t].max() > _MOST * both_T[t]:
+        if both_T[t] >= MIN_NAMES and moved_TK[t].max() > _MOST * both_T[t]:
             shift += np.log(UNITS[moved_TK[t].argmax()])
             shift = 0.0 if abs(shift) < _WIDE else shift
         scaled_T[t] = shift != 0.0

@@ -131,9 +131,15 @@ class Bench:
             code = self._wait(process)
             return Answer(code, *(_text(path) for path in said))
 
-    def undisturbed(self, workspace: Path, *words: str, codes: Sequence[int] = (0,)) -> Answer:
+    def undisturbed(
+        self,
+        workspace: Path,
+        *words: str,
+        codes: Sequence[int] = (0,),
+        handicap: Handicap = _PLAIN,
+    ) -> Answer:
         """A command that has to do without a fault what it does with one; else the case is not tried."""
-        answer = self.run(workspace, *words)
+        answer = self.run(workspace, *words, handicap=handicap)
         if answer.code not in codes:
             raise NotTriedError(f"{words[0]} without any fault: rc {answer.code}, {answer.words}")
         return answer

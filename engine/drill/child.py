@@ -1,6 +1,6 @@
 """A command under a handicap: ``python -P -m engine.drill.child HANDICAP WORDS...``, the former as JSON.
 
-Less room for a file than it needs, a clock that is wrong, or a list kept of what it opens.
+Less room for a file than it needs, a clock that is wrong, or a list kept of what it opens or renames.
 """
 
 import datetime as dt
@@ -24,6 +24,8 @@ class Handicap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its clock is so many seconds ahead."""
     opened: str = ""
     """File to which the path of each file that it opens is appended."""
+    named: str = ""
+    """File to which each file that takes a name is appended, after ``synced`` or ``unsynced``."""
 
 
 def _less_room(size: int) -> None:
@@ -58,12 +60,38 @@ def _tell_opened(path: str) -> None:
     sys.addaudithook(hear)
 
 
+def _tell_named(path: str) -> None:
+    """A file is synced if it was since it was last changed. One with two names was finished before."""
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    synced, sync = dict[int, int](), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        status = os.fstat(descriptor)
+        synced[status.st_ino] = status.st_mtime_ns
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "os.rename":
+            return
+        source, name = (Path(os.fsdecode(one)) for one in arguments[:2])
+        for file in source.rglob("*") if source.is_dir() else (source,):
+            if file.is_file() and (status := file.stat()).st_nlink == 1:
+                state = "synced" if synced.get(status.st_ino) == status.st_mtime_ns else "unsynced"
+                there = os.path.normpath(os.path.abspath(name / file.relative_to(source)))
+                os.write(target, f"{state} {there}\n".encode(errors="surrogateescape"))
+
+    setattr(os, "fsync", fsync)  # noqa: B010 - a function is put in the place of another
+    sys.addaudithook(hear)
+
+
 def main() -> None:
     handicap = msgspec.json.decode(sys.argv[1], type=Handicap)
     del sys.argv[1]
     sys.argv[0] = str(Path(sys.argv[0]).with_name("engine"))
     if handicap.opened:
         _tell_opened(handicap.opened)
+    if handicap.named:
+        _tell_named(handicap.named)
     if handicap.shift:
         _other_clock(handicap.shift)
     if handicap.room:

@@ -6,8 +6,12 @@ reads the file and then gives other figures without naming it was silently wrong
 
 import random
 import re
+import sqlite3
+import threading
 from collections.abc import Iterator
-from functools import partial
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 from engine.drill.bench import Bench, flip
@@ -50,40 +54,82 @@ def kinds(workspace: Path) -> dict[str, list[str]]:
 
 def cases(bench: Bench) -> Iterator[Case]:
     """A case for each kind of the user's files."""
-    readings = Readings(bench, [*readers(bench.source)])
-    for kind, names in kinds(bench.copy("kinds")).items():
+    flips = Flips(bench, Readings(bench, [*readers(bench.source)]), kinds(bench.copy("kinds")))
+    for kind, names in flips.kinds.items():
         done = f"a bit of one of {len(names)} files turned over"
-        yield Case(f"flip-{kind}", done, partial(flipped, readings, kind, names))
+        yield Case(f"flip-{kind}", done, partial(flips.seen, kind))
 
 
-def flipped(readings: Readings, kind: str, names: list[str], bench: Bench) -> Seen:
-    """Each reader in a copy of its own: it may write. Then everything is verified."""
-    rng = random.Random(f"{bench.seed} {kind}")  # noqa: S311 - a place, not a secret
-    read = [name for name in names if readings.of(name)]
-    name = rng.choice(read or names)
-    bit = rng.randrange((bench.source / name).stat().st_size * 8)
-    said = []
-    for reading in readings.of(name)[:_READERS]:
-        place = _damaged(bench, name, bit)
-        seen = _judged(readings, reading, place, name)
-        if seen.verdict != "survived":
-            return Seen(seen.verdict, f"bit {bit} of {name}: {seen.text}")
-        said.append(seen.text)
-    verified = bench.run(_damaged(bench, name, bit), "verify")
-    if wrong := told(verified):
-        return wrong
-    # A line of the list may be of a file that is gone, or one of several contents of a file.
-    if verified.code or Path(name).name == LIST:
-        return survived(f"{name}: {'; '.join([*said, 'verify finds it'])}")
-    if said:
-        return failed(f"bit {bit} of {name}: {'; '.join(said)}; verify finds nothing")
-    return silent(f"bit {bit} of {name}: nothing that was asked finds it, verify neither")
+@dataclass
+class Flips:
+    """The bit of each kind, the commands that read it, and one `verify` of all of them."""
+
+    bench: Bench
+    readings: Readings
+    kinds: dict[str, list[str]]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def chosen(self, kind: str) -> tuple[str, int]:
+        """Name of the file and number of the bit: the same, who asks for other kinds or not."""
+        rng = random.Random(f"{self.bench.seed} {kind}")  # noqa: S311 - a place, not a secret
+        names = self.kinds[kind]
+        name = rng.choice([name for name in names if self.readings.of(name)] or names)
+        return name, rng.randrange((self.bench.source / name).stat().st_size * 8)
+
+    def seen(self, kind: str, _: Bench) -> Seen:
+        """Each reader in a copy of its own: it may write. Then what `verify` makes of it."""
+        name, bit = self.chosen(kind)
+        said = []
+        for reading in self.readings.of(name)[:_READERS]:
+            seen = _judged(self.readings, reading, self._damaged(kind), name)
+            if seen.verdict != "survived":
+                return Seen(seen.verdict, f"bit {bit} of {name}: {seen.text}")
+            said.append(seen.text)
+        # A line of the list may be of a file that is gone, or one of several contents of a file.
+        if name in self._verified or Path(name).name == LIST:
+            return survived(f"{name}: {'; '.join([*said, 'verify finds it'])}")
+        place = self._damaged(kind)
+        verified = self.bench.run(place, "verify")
+        if wrong := told(verified):
+            return wrong
+        if verified.code:
+            return survived(f"{name}: {'; '.join([*said, 'verify finds it'])}")
+        if name.endswith(".sqlite") and _rows(place / name) == _rows(self.bench.source / name):
+            return survived(f"{name}: {'; '.join(said)}; every row is as it was")
+        if said:
+            return failed(f"bit {bit} of {name}: {'; '.join(said)}; verify finds nothing")
+        return silent(f"bit {bit} of {name}: nothing that was asked finds it, verify neither")
+
+    @property
+    def _verified(self) -> frozenset[str]:
+        """The damaged files that one `verify` names, of all kinds but the lists themselves.
+
+        What it does not name, since it stops at the first fault of a folder, is asked about alone.
+        """
+        with self._lock:
+            return self._found
+
+    @cached_property
+    def _found(self) -> frozenset[str]:
+        kinds = [kind for kind in self.kinds if Path(kind).name != LIST]
+        place = self._damaged(*kinds)
+        text = self.bench.run(place, "verify").text
+        return frozenset(name for name, _ in map(self.chosen, kinds) if f"{place}/{name}" in text)
+
+    def _damaged(self, *kinds: str) -> Path:
+        place = self.bench.copy("flipped")
+        for name, bit in map(self.chosen, kinds):
+            flip(place / name, bit)
+        return place
 
 
-def _damaged(bench: Bench, name: str, bit: int) -> Path:
-    place = bench.copy("flipped")
-    flip(place / name, bit)
-    return place
+def _rows(path: Path) -> list[str] | None:
+    """All that a database says; None where it cannot be read."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            return [*connection.iterdump()]
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return None
 
 
 def _judged(readings: Readings, reading: Reading, place: Path, name: str) -> Seen:

@@ -14,6 +14,7 @@ from engine.config.file import resolve
 from engine.data.calendar import weekdays
 from engine.drill.bench import Bench
 from engine.drill.case import NotTriedError
+from engine.drill.child import Handicap
 from engine.runs.store import RunStore
 
 _SESSIONS, _FIRST = 420, "2018-01-02"
@@ -54,6 +55,8 @@ class Lab:
     """Its places are made when they are first asked for, once, whoever asks."""
 
     bench: Bench
+    named: dict[str, list[str]] = field(default_factory=dict)
+    """Command -> what `Handicap.named` has of it."""
     _made: dict[str, Path | NotTriedError] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -108,7 +111,10 @@ class Lab:
     def _after(self, before: Path, *commands: tuple[str, ...], codes: Sequence[int] = (0,)) -> Path:
         place = self.bench.copy("lab", before)
         for words in commands:
-            self.bench.undisturbed(place, *words, codes=codes)
+            listed = self.bench.folder("named") / "names"
+            self.bench.undisturbed(place, *words, codes=codes, handicap=Handicap(named=str(listed)))
+            lines = listed.read_text(errors="surrogateescape").splitlines()
+            self.named[words[0]] = [line.replace(f"{place}/", "") for line in lines]
         return place
 
     def _place(self, name: str, make: Callable[[], Path]) -> Path:

@@ -1,6 +1,8 @@
-"""A disk that is full: a limit on the size of a file, and a small file system where one may mount.
+"""A disk that is full: a limit on the size of a file, and a small file system where one may mount; and the
+power that goes.
 
 A command that has no room says so (exit code 4) and loses nothing: with room, it does what it always does.
+What a power cut would take is what has its name before it is on the disk.
 """
 
 import shutil
@@ -30,6 +32,20 @@ def cases(lab: Lab) -> Iterator[Case]:
         yield Case(f"room-{name}", done, partial(_limited, lab, name, size))
     done = f"training in a file system with {_SPARE / 1e6:.1f} MB left, then resumed elsewhere"
     yield Case("room-tmpfs", done, partial(_small, lab))
+    for name in ("ingest", "train", "promote", "signals", "walkforward"):
+        done = f"what {name} writes is on the disk before it takes its name"
+        yield Case(f"power-{name}", done, partial(_synced, lab, name))
+
+
+def _synced(lab: Lab, name: str, _: Bench) -> Seen:
+    """Of an undisturbed command, whose renames were noted."""
+    assert lab.walked
+    assert lab.signalled
+    lines = [line.split(" ", 1) for line in lab.named[name]]
+    lost = sorted({file for state, file in lines if state == "unsynced"})
+    if lost:
+        return failed(f"{len(lost)} files take their names unsynced, e.g. {', '.join(lost[:3])}")
+    return survived(f"{len(lines)} files, each synced before")
 
 
 def _limited(lab: Lab, name: str, size: int, bench: Bench) -> Seen:

@@ -1,10 +1,17 @@
-"""A small SQLite file that survives kill -9: write-ahead log, short transactions, one schema version."""
+"""A small SQLite file that survives kill -9: write-ahead log, short transactions, one schema version.
+
+Its bytes change under every commit, so what they say is hashed: a table beside the others holds a sum of all
+rows, which each transaction compares and writes anew. A bit that turned over is found by it or by SQLite, or
+lies where nothing is read.
+"""
 
 import datetime as dt
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +26,9 @@ _BUSY_S = 30.0
 """How long a writer waits for another process's transaction, which takes milliseconds."""
 _WATCH_S = 0.5
 """How long a watcher waits; it reads again soon."""
+_MARK = 0x61746674
+"""Application id of a file that has a sum; one of a version before has none until it is written again."""
+_SUM = "CREATE TABLE IF NOT EXISTS content (sum TEXT NOT NULL)"
 
 
 class Database:
@@ -42,15 +52,17 @@ class Database:
             # A killed process loses nothing. After a power cut the newest commits may be missing, which
             # costs a repetition of what they told; a sync per commit costs 8 ms.
             self._connection.execute("PRAGMA synchronous = NORMAL")
-        with self.transaction() as connection:
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found > version:
+            if (newer := _version_of(self._connection)) > version:
                 raise IntegrityError(
-                    f"{path}: written by a newer version (schema {found}, this one knows {version})",
+                    f"{path}: written by a newer version (schema {newer}, this one knows {version})",
                     hint="update atft-tui",
                 )
+            _require_whole(self._connection, path)
+        with self.transaction() as connection:
             for statement in schema:
                 connection.execute(statement)
+            connection.execute(_SUM)
+            connection.execute(f"PRAGMA application_id = {_MARK:d}")
             connection.execute(f"PRAGMA user_version = {version:d}")
 
     @contextmanager
@@ -59,7 +71,9 @@ class Database:
         with self._reading():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                _require_sum(self._connection, self.path)
                 yield self._connection
+                _write_sum(self._connection)
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -88,13 +102,10 @@ class Database:
                 raise disk.problem(error, self.path) or EnvironmentProblem(
                     f"{self.path}: {error}", hint="see who holds the file"
                 ) from error
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                     raise
-                raise IntegrityError(
-                    f"{self.path}: damaged ({error})",
-                    hint="move it away; sealed signals are found again in signals/",
-                ) from error
+                raise _damaged(self.path, error) from error
 
 
 def timestamp(moment: dt.datetime) -> str:
@@ -112,11 +123,12 @@ def read_rows(path: Path, query: str, values: Sequence[object] = ()) -> list[sql
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WATCH_S)
         ) as connection:
             connection.row_factory = sqlite3.Row
+            _once_whole(connection, path, _stamp(path))
             return connection.execute(query, values).fetchall()
     except sqlite3.OperationalError as error:
         raise EnvironmentProblem(f"{path}: cannot be read now ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise IntegrityError(f"{path}: damaged ({error})") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
 
 
 def read_records(
@@ -135,3 +147,78 @@ def _records(path: Path, kind: type[_T], rows: list[sqlite3.Row]) -> tuple[_T, .
         return tuple(msgspec.convert(dict(row), kind, strict=False) for row in rows)
     except msgspec.ValidationError as error:
         raise RecordError(f"{path}: {error}") from error
+
+
+def require_whole(path: Path) -> None:
+    """IntegrityError unless every row is one that was written; nothing is created or changed."""
+    read_rows(path, "SELECT 1")
+
+
+def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """The sum of the rows, and what SQLite knows of its pages and indexes."""
+    connection.execute("BEGIN")
+    try:
+        said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if said != "ok":
+            raise _damaged(path, said)
+        _require_sum(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@lru_cache(maxsize=8)
+def _seen_whole(path: Path, stamp: object) -> list[bool]:
+    """A place to note that the file was found whole in this state."""
+    return []
+
+
+def _once_whole(connection: sqlite3.Connection, path: Path, stamp: object) -> None:
+    """As `_require_whole`, once for a state of the file: a screen asks for it every second."""
+    if not (seen := _seen_whole(path, stamp)):
+        _require_whole(connection, path)
+        seen.append(True)
+
+
+def _stamp(path: Path) -> object:
+    """What changes when the file or its log does."""
+    found = (p.stat() for p in (path, path.with_name(f"{path.name}-wal")) if p.is_file())
+    return tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in found)
+
+
+def _require_sum(connection: sqlite3.Connection, path: Path) -> None:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'content'").fetchone()
+    if not known and connection.execute("PRAGMA application_id").fetchone()[0] != _MARK:
+        return
+    rows = connection.execute("SELECT sum FROM content").fetchall() if known else []
+    if [row[0] for row in rows] != [_sum_of(connection)]:
+        raise _damaged(path, "its rows are not those that were written")
+
+
+def _write_sum(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM content")
+    connection.execute("INSERT INTO content VALUES (?)", (_sum_of(connection),))
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _sum_of(connection: sqlite3.Connection) -> str:
+    """Of every row of every table; some thousand rows are summed in 10 ms."""
+    tables = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        " AND name != 'content' ORDER BY name"
+    ).fetchall()
+    found = sha256(b"%d" % _version_of(connection))
+    for name, sql in tables:
+        rows = connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - a name of the file's own
+        found.update("\n".join([sql, *sorted(repr(tuple(row)) for row in rows)]).encode())
+    return found.hexdigest()
+
+
+def _damaged(path: Path, why: object) -> IntegrityError:
+    return IntegrityError(
+        f"{path}: damaged ({why})",
+        hint="move it away; sealed signals are found again in signals/",
+    )

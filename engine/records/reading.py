@@ -254,7 +254,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
             _figure(self.outside_range, "{:.2%} of rows with open or close outside low..high"),
             _figure(self.overnight_mean, "overnight {:+z.2%} a day"),
             _figure(self.intraday_mean, "intraday {:+z.2%}"),
-            _figure(self.value_ratio, "traded value {:.3g} x close x volume"),
+            "no traded value of its own to tell by whether volumes are shares or lots"
+            if self.value_ratio is None
+            else f"traded value {self.value_ratio:.3g} x close x volume",
             f"{self.zero_rows:,} rows without a price" if self.zero_rows else "",
             f"{self.duplicates:,} rows given again, left out" if self.duplicates else "",
         ]

@@ -172,6 +172,11 @@ def go_on(run: Run) -> None:
     _require_stepping(run)
     files = ControlFiles.of(run)
     if "pause" not in files.asked():
+        if (files.directory / _PAUSED).exists():
+            raise UsageError(
+                f"{run.id}: waits for room on its disk",
+                hint="free space; it then goes on by itself",
+            )
         raise UsageError(f"{run.id}: is not paused", hint=f"its status is {run.status()}")
     files.withdraw("pause")
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from msgspec import structs, to_builtins
 
+from engine.config import QualityConfig
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
 from engine.data.evidence_joins import stored
-from engine.data.growth import Draft, appended, incomplete, whole
+from engine.data.growth import Draft, appended, incomplete, repeated, whole
 from engine.data.merge import one_bar_each, place_of
 from engine.data.store import PanelStore, Snapshot
-from engine.data.tables import sector_notes
+from engine.data.tables import RawTables, sector_notes
 from engine.errors import DataError, UsageError
 from engine.hashes import sha256
 from engine.records.reading import Evidence
@@ -157,7 +158,7 @@ def _taken(
         origin = arrived.origin
         place = None if origin is None else place_of(arrived.raw.bars, origin)
         draft = appended(old, raw, place)
-        _gate(draft, raw.source, context.config.quality.min_coverage)
+        _gate(draft, old, raw, context.config.quality)
     lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
     if repeated.equal and evidence is None:
         lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
@@ -210,16 +211,22 @@ def _told(evidence: Evidence) -> dict[str, object]:
     return {"verdict": evidence.verdict, **value}
 
 
-def _gate(draft: Draft, source: str, min_coverage: float) -> None:
-    """A new session with too few names is no session yet: its file is still to come."""
-    assert draft.base is not None
-    thin = incomplete(draft.names, min_coverage)
-    if thin and draft.days[-1] > draft.base.days[-1]:
+def _gate(draft: Draft, old: Snapshot, raw: RawTables, quality: QualityConfig) -> None:
+    """A new session with too few names, or with those of the one before, is no session yet."""
+    day, told = draft.days[-1], dict[str, object]()
+    if day <= old.days[-1]:
+        return
+    if thin := incomplete(draft.names, quality.min_coverage):
+        what, told = f"is incomplete, {thin}", {"incomplete": thin}
+        word = "if the market really was so thin: --set quality.min_coverage=0"
+    elif quality.repeated_sessions == "drop" and (same := repeated(old, raw.bars)):
+        what, told = f"is the session before once more, {same}", {"repeated": same}
+        word = "if the market really stood still: --set quality.repeated_sessions=keep"
+    if told:
         raise DataError(
-            f"{source}: {draft.days[-1]} is incomplete, {thin}; nothing was stored",
-            hint="append the whole file of the session; if the market really was so thin: "
-            "--set quality.min_coverage=0",
-            details={"incomplete": thin, "session": draft.days[-1]},
+            f"{raw.source}: {day} {what}; nothing was stored",
+            hint=f"append the whole file of the session; {word}",
+            details={**told, "session": day},
         )
 
 

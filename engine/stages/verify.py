@@ -1,7 +1,8 @@
 """`verify`: every stored file held against the hash it was written with, in signals, runs and workspace."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from engine import hashes
 from engine.errors import EngineError, IntegrityError, UsageError
 from engine.records import record
+from engine.records.database import require_whole
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.lines import is_whole
 from engine.runs.looks import read_looks
@@ -169,10 +171,14 @@ def _check_workspace(workspace: Path) -> _FileCheck:
         faults += found
     for journal in sorted(workspace.glob("tune/*/journal.jsonl")):
         faults += [f"{journal}: line {n} is damaged" for n in damaged_lines(journal)]
-    try:
-        read_looks(workspace / "runs")
-    except IntegrityError as error:
-        faults.append(error.message)
+    asked: list[Callable[[], object]] = [partial(read_looks, workspace / "runs")]
+    asked += [partial(require_whole, book) for book in sorted(workspace.glob("schedule/*.sqlite"))]
+    for ask in asked:
+        try:
+            ask()
+            built += 1
+        except EngineError as error:
+            faults.append(error.message)
     return _FileCheck(
         name="workspace",
         hashed=told is not None,

@@ -15,6 +15,8 @@ from tests.journeys.command import Done, atft_here
 HEAD = "date,symbol,open,high,low,close,volume\n"
 SYMBOLS = [f"S{n:02d}" for n in range(10)]
 LAST, NEXT = dt.date(2024, 5, 31), dt.date(2024, 6, 3)
+YESTERDAY = 10 + 43 / 8
+"""Close of the last of 44 sessions."""
 
 
 def row(day: dt.date, symbol: str, close: float, volume: int = 1000) -> str:
@@ -53,8 +55,12 @@ def current(workspace: Path) -> str:
         (session(LAST, close=55.0) + session(NEXT), "10 of 10 bars that both have differ"),
         (session(dt.date(2024, 6, 2)), "no sessions of XNYS"),
         (session(NEXT)[:-4], "the last one, has no line end"),
+        (
+            session(NEXT, close=YESTERDAY),
+            "the session before once more, 10 of 10 bars as on 2024-05-31",
+        ),
     ],
-    ids=["partial", "future", "two bars", "contradicts", "sunday", "cut"],
+    ids=["partial", "future", "two bars", "contradicts", "sunday", "cut", "repeated"],
 )
 def test_a_file_that_is_no_session_leaves_the_store_and_the_right_one_is_taken(
     market: Path, text: str, said: str
@@ -70,6 +76,16 @@ def test_a_file_that_is_no_session_leaves_the_store_and_the_right_one_is_taken(
     undone = atft_here(market, "ingest", "--undo", "--json")
     assert undone.json["snapshot"] == current(market) == before
     assert atft_here(market, "ingest", "--undo").code == 3
+
+
+def test_a_market_that_stood_still_is_taken_by_a_word_and_one_that_hardly_trades_without(
+    market: Path,
+) -> None:
+    """A bar whose volume alone is another one is another bar; of ten nine alike are not nearly all."""
+    word = ("--append", "--dry-run", "--set", "quality.repeated_sessions=keep")
+    assert ingest(market, HEAD + session(NEXT, close=YESTERDAY), *word).code == 0
+    rows = session(NEXT, close=YESTERDAY).replace(",1000\n", ",999\n", 1)
+    assert ingest(market, HEAD + rows, "--append").code == 0
 
 
 def test_today_and_yesterday_in_one_file(market: Path) -> None:

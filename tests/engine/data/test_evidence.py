@@ -76,6 +76,10 @@ def test_honest_bars_are_believed() -> None:
     assert evidence.verdict == "ok"
     assert (evidence.on_sessions, evidence.outside_range) == (1.0, 0.0)
     assert evidence.value_ratio is None
+    assert (
+        "no traded value of its own to tell by whether volumes are shares or lots"
+        in (evidence.lines()[0])
+    )
     assert (evidence.symbols, evidence.first, evidence.last) == (4, "2024-01-02", "2024-05-31")
 
 

@@ -14,7 +14,7 @@ from engine.config.file import resolve
 from engine.drill import child
 from engine.drill.bench import Bench, figures, flip, link_copy, opened
 from engine.drill.case import Case, NotTriedError, Seen, failed, survived
-from engine.drill.flips import flipped, kind_of, kinds
+from engine.drill.flips import Flips, kind_of, kinds
 from engine.drill.lab import Lab
 from engine.drill.readings import Reader, Readings
 from engine.drill.room import cases as room_cases
@@ -137,7 +137,7 @@ def flip_of(run: Run, seed: int) -> Seen:
     with opened(workspace, lambda: False, seed) as bench:
         readings = Readings(bench, [Reader(("show", run.id))])
         kind, name = "runs/*-train-*/labels.json", f"runs/{run.id}/labels.json"
-        return flipped(readings, kind, [name], bench)
+        return Flips(bench, readings, {kind: [name]}).seen(kind, bench)
 
 
 def seed_of(run: Run) -> int:

@@ -53,6 +53,10 @@ def test_pause_and_go_on(tmp_path: Path) -> None:
     with run.lock():
         with pytest.raises(UsageError, match="is not paused"):
             launch.go_on(run)
+        ControlFiles.of(run).mark_paused()  # by itself, on a full disk
+        with pytest.raises(UsageError, match="waits for room on its disk"):
+            launch.go_on(run)
+        ControlFiles.of(run).unmark_paused()
         launch.request(run, "pause")
         assert run.status() == "running", "asked, but the step is not over"
         with pytest.raises(UsageError, match="paused already"):

@@ -11,6 +11,7 @@ from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.records import record
+from engine.records.orders import Positions
 from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
 from engine.signals.seal import (
     PinStore,
@@ -88,6 +89,20 @@ def test_the_same_files_give_the_same_seal(tmp_path: Path) -> None:
     a, b = (seal(SealStore(tmp_path / name)) for name in "ab")
     assert a.digest == b.digest
     assert a.digest != seal(SealStore(tmp_path / "c"), card=b"{ }").digest
+
+
+def test_two_accounts_and_two_strategies_of_one_day_never_pass_for_one_another(
+    tmp_path: Path,
+) -> None:
+    """Session, model and data are the same; rules and positions tell them apart, and each its own store."""
+    accounts = [Positions(cash=0.0, shares={"7203": n}) for n in (100.0, 200.0)]
+    rules = [{"strategy": name} for name in ("long_short_quantile", "score_weighted")]
+    keys = {same_inputs(KEY, rule, account) for rule in rules for account in (None, *accounts)}
+    assert len(keys) == 6
+    one, other = (SealStore(tmp_path / name) for name in "ab")
+    first, second = seal(one), seal(other, card=b'{"account": "b"}')
+    assert first.digest != second.digest
+    assert (one.open(first.name), other.open(second.name)) == (first, second)
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """A checkpoint is the old one or the new one, whatever happens while it is written."""
 
+import io
+import pickle
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
 from engine.errors import EngineError, GateError, IntegrityError
+from engine.files import write_manifest
 from engine.records.train import PhaseResult
 from engine.training import checkpoint
 from engine.training.checkpoint import load_checkpoint, save_checkpoint
@@ -74,6 +78,35 @@ def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
                 load_checkpoint(tmp_path, "best")
         path.write_bytes(good)
     assert value_of(tmp_path) == 1.0
+
+
+class Hostile:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("module", [torch, pickle])
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(
+    tmp_path: Path, module: ModuleType
+) -> None:
+    """The tensors' file is a pickle, in torch's zip or plain, and every hash around it is right."""
+    ran, root, made = tmp_path / "ran", tmp_path / "checkpoints", io.BytesIO()
+    save_checkpoint(root, "best", tensors(1.0), {})
+    folder = next(path for path in root.iterdir() if path.is_dir())
+    (torch.save if module is torch else pickle.dump)({"weight": Hostile(ran)}, made)
+    (folder / checkpoint.TENSORS).write_bytes(made.getvalue())
+    write_manifest(folder, {"name": "best"})
+    with pytest.raises(IntegrityError, match="not readable"):
+        load_checkpoint(root, "best")
+    assert not ran.exists()
+    made.seek(0)
+    module.load(made, **({"weights_only": False} if module is torch else {}))
+    assert ran.exists(), "the file would have run it"
 
 
 def test_cut_and_missing_files_are_named(tmp_path: Path) -> None:

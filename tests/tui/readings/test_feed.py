@@ -1,6 +1,7 @@
 """Following a run's file through everything that can happen to it."""
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -115,6 +116,25 @@ def test_a_backlog_comes_in_slices_and_grows(
     assert len(seen) > 5
     assert seen == sorted(set(seen))
     assert news.state.n_events == 10 + 3 * 400
+
+
+@pytest.mark.slow
+def test_a_run_of_72_hours_and_a_million_lines_takes_what_36_hours_take(
+    make_run: MakeRun,
+) -> None:
+    """A step a second, with gradients and gates, a word of log with every fourth: memory is bounded."""
+    run, steps, sizes = make_run(EVENTS[:10]), 72 * 3600, []
+    one = RunFeed(run)
+    for hour in range(72):
+        with run.events_path.open("a") as file:
+            for step in range(hour * 3600 + 1, (hour + 1) * 3600 + 1):
+                own = [*step_events(step, 0, 0, 0.5), *[Noted(message="a word")] * (step % 4 == 0)]
+                file.writelines(encode(event) + "\n" for event in own)
+        state = caught_up(one).state
+        sizes.append(len(pickle.dumps(state)))
+    assert state.n_events > 800_000
+    assert state.steps[-1].step == steps
+    assert max(sizes[36:]) < 1.05 * max(sizes[:36])
 
 
 def test_a_line_longer_than_a_whole_read_is_passed_over(

@@ -17,6 +17,7 @@ from typing import Literal
 from atft_tui import format as fmt
 from atft_tui.readings.files import last_lines
 from engine.files import MANIFEST
+from engine.records.run import RunSummary
 from engine.runs import launch
 from engine.runs.events import (
     CheckpointSaved,
@@ -151,6 +152,20 @@ class RunFeed:
             state = fold(decoded(lines), RunState() if again else state)
             if not more or time.monotonic() > end:
                 return state, more
+
+
+class RunsAtWork:
+    """Follows every run at work: ask for `news` again and again."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[Path, RunFeed] = {}
+
+    def news(self, workspace: Path, runs: Sequence[RunSummary]) -> tuple[RunNews, ...]:
+        """Of those of these runs, newest first, that are at work: the one that began first in front."""
+        places = [workspace / "runs" / run.id for run in reversed(runs) if run.status in _LIVE]
+        known = self._feeds
+        self._feeds = {place: known.get(place) or RunFeed(Run(place)) for place in places}
+        return tuple(feed.news() for feed in self._feeds.values())
 
 
 def is_damaged(run: Run) -> bool:

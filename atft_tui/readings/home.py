@@ -1,32 +1,35 @@
 """What Home shows: small files, the schedule's book and the last runs."""
 
-import contextlib
 import datetime as dt
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.feed import TRAININGS, run_that_matters
+from atft_tui.readings.backtest import BacktestReader, BacktestValue
+from atft_tui.readings.feed import TRAININGS, RunNews, RunsAtWork, run_that_matters
 from atft_tui.readings.files import FILES, Readable, attempted
+from atft_tui.readings.machine import MachineNews, MachineReader
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import Champion, ShownCard, read_card, read_champion, seals
-from engine.disk import there
+from atft_tui.readings.signal import TopOrder, top_orders
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
 from engine.records.audit import AUDIT, AuditResult
+from engine.records.backtest import BACKTEST
 from engine.records.champion import ChampionEntry
 from engine.records.drill import DRILL, DrillResult
 from engine.records.quality import QUALITY, CheckedQuality
-from engine.records.run import RunSummary
+from engine.records.run import RunSummary, Sharpe
 from engine.records.shadow import LiveRecord, ShadowLedger
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 from engine.schedule.agenda import read_agenda
 
-RUNS, _ALERTS = 12, 10
+RUNS, _ALERTS, _ORDERS = 12, 10, 5
+_NO_ORDERS: Readable[tuple[TopOrder, ...]] = Readable(())
+_NO_BACKTEST: Readable[BacktestValue] = Readable(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,12 @@ class HomeNews:
     """UTC, to the minute: what the countdown counts from."""
     card: ShownCard | None = None
     """The newest sealed signal whose seal holds."""
+    orders: Readable[tuple[TopOrder, ...]] = _NO_ORDERS
+    """Its largest orders."""
     champion: Champion | None = None
     """None too while no challenger passed the gate."""
+    sharpe: Sharpe | None = None
+    """Of the run that the champion was made of; None where that was not backtested."""
     refusal: ChampionEntry | None = None
     """Of the last challenger, where the gate let it not through."""
     live: LiveRecord | None = None
@@ -68,6 +75,12 @@ class HomeNews:
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()
     """Files that cannot be read."""
+
+    @property
+    def judged_run(self) -> str:
+        """The run whose backtest counts: that of the champion, else the one that matters; empty for none."""
+        made = self.champion.history.promotion if self.champion else None
+        return made.run if made else self.main.id if self.main and not self.champion else ""
 
     @property
     def is_empty(self) -> bool:
@@ -104,19 +117,23 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     champion = book.value if book.value and book.value.history.champion else None
     live = attempted(lambda: _live(workspace, champion))
     card = attempted(lambda: _card(workspace))
+    orders = attempted(lambda: top_orders(seals(workspace, 1)[0], _ORDERS) if card.value else ())
+    sharpe = attempted(lambda: _sharpe(workspace, champion))
     agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
     drill = attempted(lambda: FILES.record_if_there(workspace / DRILL, DrillResult))
     runs = attempted(lambda: list_runs(workspace, RUNS))
     main = attempted(lambda: _main(workspace, runs.value or ()))
     parts: dict[str, Readable[Any]] = {
         "data": data, "champion": book, "ledger": live, "card": card, "agenda": agenda,
-        "drill": drill, "runs": runs,
+        "drill": drill, "runs": runs, "backtest": sharpe,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
         now=now.replace(second=0, microsecond=0),
         card=card.value,
+        orders=orders,
         champion=champion,
+        sharpe=sharpe.value,
         refusal=history[-1] if history and history[-1].action == "refused" else None,
         live=live.value,
         data=data.value,
@@ -149,6 +166,12 @@ def _main(workspace: Path, runs: Iterable[RunSummary]) -> RunSummary | None:
     return done[found.id] if found else None
 
 
+def _sharpe(workspace: Path, champion: Champion | None) -> Sharpe | None:
+    made = champion.history.promotion if champion else None
+    path = workspace / "runs" / made.run / BACKTEST if made else None
+    return FILES.record_if_there(path, Sharpe) if path else None
+
+
 def _live(workspace: Path, champion: Champion | None) -> LiveRecord | None:
     ledger = FILES.record_if_there(workspace / "signals" / "ledger.json", ShadowLedger)
     live = ledger.live.get(champion.history.champion) if ledger and champion else None
@@ -164,80 +187,30 @@ def _card(workspace: Path) -> ShownCard | None:
     return shown
 
 
-_MIB, _GIB = 2**20, 2**30
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GpuNews:
-    name: str
-    percent: float | None
-    """Load; None where the GPU does not tell (MIG, vGPU)."""
-    used_mib: float | None
-    total_mib: float | None
+class HomeMore:
+    """What takes longer to read than the first picture of Home may wait."""
+
+    machine: MachineNews
+    at_work: tuple[RunNews, ...] = ()
+    """Runs at work, the one that began first in front."""
+    backtest: Readable[BacktestValue] = _NO_BACKTEST
+    """Of `HomeNews.judged_run`; None without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineNews:
-    cpu_percent: float
-    """Use of all cores together, 0 to 100, since the reading before."""
-    cores: int
-    load: float
-    """Processes that ran or waited, mean of the last minute."""
-    memory_used_mib: float
-    memory_total_mib: float
-    disk_free_gib: float
-    disk_total_gib: float
-    """Size of the file system that the workspace is on."""
-    gpus: tuple[GpuNews, ...]
-
-
-class MachineReader:
-    """What the machine is doing; psutil and NVML are loaded with the first reading, in its thread."""
+class MoreReader:
+    """Reads the rest of Home again and again; what it follows it keeps."""
 
     def __init__(self) -> None:
-        import psutil
+        self._machine, self._runs, self._backtest = MachineReader(), RunsAtWork(), BacktestReader()
 
-        self._psutil = psutil
-        self._gpus = _gpus()
-        psutil.cpu_percent()
-
-    def read(self, workspace: Path) -> MachineNews:
-        """What the machine does now; the disk is the one that holds the workspace."""
-        memory = self._psutil.virtual_memory()
-        disk = self._psutil.disk_usage(str(there(workspace)))
-        return MachineNews(
-            cpu_percent=float(self._psutil.cpu_percent()),
-            cores=os.cpu_count() or 1,
-            load=round(os.getloadavg()[0], 1),
-            memory_used_mib=round((memory.total - memory.available) / _MIB),
-            memory_total_mib=round(memory.total / _MIB),
-            disk_free_gib=round(disk.free / _GIB, 1),
-            disk_total_gib=round(disk.total / _GIB, 1),
-            gpus=tuple(_figures(handle) for handle in self._gpus),
+    def read(self, workspace: Path, news: HomeNews) -> HomeMore:
+        """The rest as it is now."""
+        run = news.judged_run
+        found = attempted(lambda: self._backtest.value(workspace, run) if run else None)
+        ours = found.value is None or found.value.run_id == run  # another, where the run is gone
+        return HomeMore(
+            machine=self._machine.read(workspace),
+            at_work=self._runs.news(workspace, news.runs),
+            backtest=found if ours else _NO_BACKTEST,
         )
-
-
-def _gpus() -> list[Any]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        return [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
-
-
-def _figures(handle: Any) -> GpuNews:
-    """A driver can fail, and some GPUs tell only a part: what is not told is None."""
-    import pynvml
-
-    name, percent, used, total = "GPU", None, None, None
-    with contextlib.suppress(pynvml.NVMLError):
-        told = pynvml.nvmlDeviceGetName(handle)
-        name = told.decode() if isinstance(told, bytes) else str(told)
-    with contextlib.suppress(pynvml.NVMLError):
-        percent = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    with contextlib.suppress(pynvml.NVMLError):
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        used, total = round(memory.used / _MIB), round(memory.total / _MIB)
-    return GpuNews(name=name, percent=percent, used_mib=used, total_mib=total)

@@ -111,12 +111,12 @@ def figure_words(figure: RankICSummary | None) -> str:
     return f"{noise}{fmt.rank_ic(figure.rank_ic, figure.rank_ic_se)}"
 
 
-def sharpe_words(sharpe: Sharpe | None) -> str:
-    """``+0.91 [+0.20, +1.62] undecided``; a dash without a backtest."""
+def sharpe_words(sharpe: Sharpe | None, *, verdict: bool = True) -> str:
+    """``+0.91 [+0.20, +1.62] undecided``, or without the verdict; a dash without a backtest."""
     if sharpe is None:
         return fmt.DASH
     interval = Interval(sharpe.value, sharpe.low, sharpe.high).text()
-    return f"{interval} {fmt.clean(sharpe.verdict)}".rstrip()
+    return f"{interval} {fmt.clean(sharpe.verdict) if verdict else ''}".rstrip()
 
 
 def _unread(run: Run) -> RunSummary:

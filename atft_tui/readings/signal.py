@@ -6,7 +6,6 @@ Every byte comes through `Seal.read`, so nothing that was changed after it was s
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atft_tui.readings.files import read_table
@@ -147,6 +146,23 @@ class BookChange:
     """Stocks ranked in both, those that moved most first."""
 
 
+@dataclass(frozen=True, slots=True)
+class TopOrder:
+    """One of the largest orders of a signal."""
+
+    order: Order
+    name: str
+    """Empty where the master data do not tell."""
+
+
+@lru_cache(maxsize=_KEPT)
+def top_orders(seal: Seal, count: int) -> tuple[TopOrder, ...]:
+    """The orders of the largest notional, the largest first; IntegrityError for a broken seal."""
+    names = _names(seal)
+    largest = sorted(_orders(seal), key=lambda order: (-order.notional, order.symbol))[:count]
+    return tuple(TopOrder(order, names.get(order.symbol, ("",))[0]) for order in largest)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Signal:
     """What is shown of a session. Equal only to itself: unchanged files give the very same value."""
@@ -190,8 +206,8 @@ def _with_rows(signal: Signal, before: Seal | None) -> Signal:
     inputs = seal.inputs()
     ranks, scores = _scores(seal, inputs.horizon)
     then, weights = _then(before, inputs.key.model), _weights(seal)
-    names = _names(seal.directory.parent / "pins" / f"{inputs.securities}.bin")
-    orders = {row.symbol: row for row in rows_of(seal.read("orders.csv"), Order, "orders.csv")}
+    names = _names(seal)
+    orders = {row.symbol: row for row in _orders(seal)}
     refused: dict[str, list[Refused]] = {}
     for row in rows_of(seal.read("refused.csv"), Refused, "refused.csv"):
         refused.setdefault(row.symbol, []).append(row)
@@ -291,11 +307,16 @@ def _weights(seal: Seal) -> dict[str, tuple[float, float]]:
     return {code: (now, then) for code, now, then in rows}
 
 
-def _names(path: Path) -> dict[str, tuple[str, str]]:
+def _orders(seal: Seal) -> list[Order]:
+    return rows_of(seal.read("orders.csv"), Order, "orders.csv")
+
+
+def _names(seal: Seal) -> dict[str, tuple[str, str]]:
     """Name and sector by code, of the master data that the signal rests on; empty if they are lost.
 
     Rows are symbol, name, sector, ...; names only label rows, so ``verify`` is what tells of a lost pin.
     """
+    path = seal.directory.parent / "pins" / f"{seal.inputs().securities}.bin"
     if not path.is_file() or not sha256(path).startswith(path.stem):
         return {}
     rows = from_json(path.read_bytes())

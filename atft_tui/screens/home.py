@@ -1,7 +1,7 @@
 """Home: what a person wants to know with the first coffee, and on an empty workspace how to begin."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,39 +15,38 @@ from textual.widgets.option_list import Option
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import (
-    HomeNews,
-    MachineNews,
-    MachineReader,
-    read_home,
-)
+from atft_tui.readings.home import HomeMore, HomeNews, MoreReader, read_home
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import parts, upcoming
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text
+from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.lines import line
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.records.drill import DrillOutcome
 from engine.records.run import RunSummary
 
 DOORS = {
     "home-card": "signals",
+    "home-trades": "signals",
     "home-data": "data",
     "home-schedule": "signals",
     "home-alerts": "signals",
-    "home-machine": "train",
 }
 """A panel and the place that knows more."""
+_MORE = ("home-machine", "home-work")
+"""Panels that show `HomeMore`."""
 
 
 _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
-    TableColumn("last runs", lambda row: row.id, 28),
+    TableColumn("last runs", lambda row: row.id, 26),
     TableColumn("status", lambda row: status_text(row.status), 10),
-    TableColumn("validation RankIC", lambda row: figure_text(figure_words(row.validation)), 18),
-    TableColumn("test RankIC", lambda row: figure_text(figure_words(row.test)), 18, wide_only=True),
-    TableColumn("net Sharpe", lambda row: sharpe_words(row.sharpe)),
+    TableColumn("validation RankIC", lambda row: figure_text(figure_words(row.validation)), 17),
+    TableColumn("test RankIC", lambda row: figure_text(figure_words(row.test)), 17, wide_only=True),
+    TableColumn("net Sharpe", lambda row: sharpe_words(row.sharpe, verdict=False)),
 )
 
 
@@ -64,8 +63,15 @@ class _Now:
     """Everything that Home shows."""
 
     news: HomeNews
-    machine: MachineNews | None
+    more: HomeMore | None
     """None in the first reading, which it would slow down."""
+
+
+class _HomeEquity(EquityPanel):
+    """The curve of the backtest that counts."""
+
+    title = "equity after costs"
+    empty = "No backtest yet: > leads there; 4, enter on a run and b make one."
 
 
 class HomeScreen(CockpitScreen[_Now]):
@@ -76,7 +82,7 @@ class HomeScreen(CockpitScreen[_Now]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine: MachineReader | None = None
+        self.reader: MoreReader | None = None
         self.guiding = False
         """The first steps are shown although the workspace is not empty."""
 
@@ -84,8 +90,9 @@ class HomeScreen(CockpitScreen[_Now]):
         """The first steps, and the grid of panels."""
         yield OptionList(id="home-steps")
         with Container(id="home-grid"):
-            for name in ("card", "champion", "data", "schedule", "machine"):
-                yield HomePanel(name)
+            yield from map(HomePanel, ("card", "champion", "trades"))
+            yield _HomeEquity(id="home-equity")
+            yield from map(HomePanel, ("work", "data", "schedule", "machine"))
             yield BrowseTable(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield HomePanel("alerts")
 
@@ -95,25 +102,50 @@ class HomeScreen(CockpitScreen[_Now]):
     # ---- reading and showing ---------------------------------------------------------------------
 
     def read(self) -> _Now:
-        """Read the workspace; the machine is left out the first time, for it takes longer."""
+        """Read the workspace; what takes longer is left out the first time."""
         workspace, first = self.cockpit.workspace, self.value is None
         news = read_home(workspace, utc_now())
         if first:
             return _Now(news, None)
-        if self.machine is None:
-            self.machine = MachineReader()
-        return _Now(news, self.machine.read(workspace))
+        if self.reader is None:
+            self.reader = MoreReader()
+        return _Now(news, self.reader.read(workspace, news))
 
     def show(self, value: _Now) -> None:
         """Hand the value to the panels."""
         news = value.news
         self.cockpit.foresee(news)
         for panel in self.query(HomePanel):
-            panel.show_value(value.machine if panel.id == "home-machine" else news)
+            panel.show_value(value.more if panel.id in _MORE else news)
         self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
         self.show_steps(news)
-        if value.machine is None:
+        if value.more is None:
             self.reread()
+        else:
+            self.show_equity(news, value.more)
+
+    def show_equity(self, news: HomeNews, more: HomeMore) -> None:
+        """The champion's curve; before there is one that of the run that matters, and it says so."""
+        panel, found = self.query_one(_HomeEquity), more.backtest.value
+        whose = "the champion's" if news.champion else f"of {news.judged_run}, no champion yet"
+        panel.border_title = f"equity after costs, {whose}" if news.judged_run else panel.title
+        if more.backtest.trouble:
+            panel.border_title = fmt.clean(f"equity: cannot be read: {more.backtest.trouble}")
+        curves = found.curves if found else None
+        if curves is None or not curves.dates:
+            panel.show_value(None)
+            return
+        old = panel.value
+        same = old is not None and old.curves is curves
+        cursor = old.cursor if old is not None and same else len(curves.dates) - 1
+        panel.show_value(EquityValue(curves=curves, cursor=cursor))
+
+    @on(EquityPanel.Picked)
+    def pick(self, event: EquityPanel.Picked) -> None:
+        """Read the day that the crosshair was moved to."""
+        panel = self.query_one(_HomeEquity)
+        if panel.value is not None:
+            panel.show_value(replace(panel.value, cursor=event.session))
 
     def show_steps(self, news: HomeNews) -> None:
         """The first steps instead of the panels, where there is nothing to show or somebody asked."""
@@ -189,8 +221,9 @@ class HomeScreen(CockpitScreen[_Now]):
 
     @on(Click)
     def click(self, event: Click) -> None:
-        """Open the place behind the panel that was clicked."""
-        self.open_panel(event.widget)
+        """Open the place behind the panel that was clicked; in a chart a click is the crosshair's."""
+        if not isinstance(event.widget, EquityPanel):
+            self.open_panel(event.widget)
 
     @on(BrowseTable.Selected)
     def open_run(self, event: BrowseTable.Selected) -> None:
@@ -199,14 +232,19 @@ class HomeScreen(CockpitScreen[_Now]):
 
     def open_panel(self, widget: Widget | None) -> None:
         """Go where the panel's subject is at home."""
-        if not isinstance(widget, HomePanel) or self.maximized is not None:
+        if not isinstance(widget, PlacePanel) or self.maximized is not None or self.value is None:
             return
-        champion = self.value.news.champion if self.value else None
-        made = champion.history.promotion if champion else None
-        if widget.id == "home-champion" and made is not None:
-            self.cockpit.open_run(made.run)
+        name, news, more = str(widget.id), self.value.news, self.value.more
+        work = more.at_work[0].run_id if more and more.at_work else ""
+        runs = {"home-champion": ("train", news.judged_run), "home-work": ("train", work),
+                "home-equity": ("backtest", news.judged_run)}  # fmt: skip
+        place, run = runs.get(name, ("", ""))
+        if name == "home-machine":
+            self.maximize(widget)
+        elif run:
+            self.cockpit.open_run(run, place)
         else:
-            self.cockpit.go(DOORS.get(str(widget.id), "runs"))
+            self.cockpit.go(DOORS.get(name, place or "runs"))
 
 
 def _summary(text: Text, news: HomeNews) -> Text:

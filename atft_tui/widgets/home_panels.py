@@ -11,20 +11,22 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import HomeNews, MachineNews
+from atft_tui.readings.home import HomeMore, HomeNews
+from atft_tui.readings.runs import sharpe_words
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.card import WAYS
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
-from atft_tui.widgets.lines import TALL, Lines
+from atft_tui.widgets.lines import TALL, Lines, row
+from atft_tui.widgets.machine_panel import machine_lines
 from atft_tui.widgets.panel import PlacePanel
-from atft_tui.widgets.strips import meter
+from atft_tui.widgets.run_lines import live_lines
 from engine.records.card import Card, TradeFigures
 from engine.records.figure import SURE
 
 
 class HomePanel(PlacePanel[Any]):
-    """One subject in short. Its value is `HomeNews`, that of the machine `MachineNews`."""
+    """One subject in short. Its value is `HomeNews`, of machine and work `HomeMore`."""
 
     empty = "reading ..."
 
@@ -102,9 +104,11 @@ def _champion(out: Lines, news: HomeNews) -> None:
     out.fact("model", (history.champion, styles.NAME))
     if facts is None:
         out.fact("learned", ("unknown: its package is gone", styles.BAD))
-    else:
+    elif out.roomy:
         age = "" if news.model_age is None else f", {fmt.counted(news.model_age, 'session')} ago"
-        out.fact("learned", f"to {facts.trained_to}{age if out.roomy else ''}")
+        out.fact("learned", f"to {facts.trained_to}{age}")
+    net = sharpe_words(news.sharpe, verdict=out.roomy) if news.sharpe else "no backtest: 4, b"
+    out.fact("Sharpe", net)
     if out.height >= TALL:
         out.fact("since", f"{history.reigns[-1].at[:10]}, run {made.run}")
     if made.reason:
@@ -170,6 +174,10 @@ def _data(out: Lines, news: HomeNews) -> None:
     for name, word, missing in (("quality", quality, "not checked"), ("audit", audit, "never run")):
         found = status(word)
         out.fact(name, (f"{found.mark} {word}", found.style) if word else (missing, styles.DIM))
+    drill = news.drill
+    word = "" if drill is None else "passed" if drill.passed else "failed"
+    told = "never run: x" if drill is None else f" {drill.at[:10]}: x lists it" * out.roomy
+    out.fact("drill", (f"{status(word).mark} {word}" if word else "", status(word).style), told)
     made = data.manifest
     since = f" from {made.days[0]}" if out.roomy else ""
     out.fact("sessions", f"{len(made.days):,}{since}")
@@ -220,8 +228,9 @@ def _schedule(out: Lines, news: HomeNews) -> None:
     hint = "  p starts it" if word == "stopped" and out.roomy else ""
     out.fact("process", (f"{found.mark} {word}{told}", found.style), (hint, styles.DIM))
     if outlook is not None and outlook.next_at:
-        out.fact("next", (outlook.next_session, styles.STRONG), f" {outlook.exchange}")
-        out.fact("due", countdown(outlook.next_at, news.now))
+        out.fact("next", (outlook.next_session, styles.STRONG), f" {outlook.exchange}" * out.roomy)
+        due = countdown(outlook.next_at, news.now)
+        out.fact("due", due if out.roomy else due.partition(" (")[0])
     for session in agenda.sessions[:3]:
         told = session.verdict or session.state
         seen, late = status(told), ", caught up" if session.caught_up else ""
@@ -255,31 +264,52 @@ def _alerts(out: Lines, news: HomeNews) -> None:
         out.say((f"  {at[5:16].replace('T', ' ')} {note}", styles.DIM))
 
 
-# ---- machine -------------------------------------------------------------------------------------
+# ---- trades and work -----------------------------------------------------------------------------
 
 
-def _machine(out: Lines, value: MachineNews) -> None:
-    """Meters of processor, memory and disk of the machine that the screen runs on, then its GPUs."""
-    cores = f", {fmt.counted(value.cores, 'core')}" if out.roomy else ""
-    _meter(out, "cpu", value.cpu_percent / 100, f"{value.cpu_percent:.0f} %{cores}")
-    used, total = value.memory_used_mib, value.memory_total_mib
-    told = f"{used / 1024:.1f} of {fmt.memory(total)}" if out.roomy else fmt.memory(used)
-    _meter(out, "memory", used / (total or 1), told)
-    taken = 1 - value.disk_free_gib / (value.disk_total_gib or 1)
-    _meter(out, "disk", taken, f"{value.disk_free_gib:.0f} GiB free")
-    if not value.gpus:
-        out.fact("gpu", ("none (NVIDIA)", styles.DIM))
-    for gpu in value.gpus:
-        load = fmt.DASH if gpu.percent is None else f"{gpu.percent:.0f} %"
-        if gpu.used_mib is not None and gpu.total_mib is not None:
-            load += f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
-        out.fact("gpu", load, (f"  {gpu.name}", styles.DIM))
-    out.fact("waiting", f"{value.load:.1f} processes at work or waiting, mean of a minute")
+def _trades(out: Lines, news: HomeNews) -> None:
+    """The largest orders of the newest signal."""
+    if news.orders.trouble:
+        out.prose((f"cannot be read: {news.orders.trouble}", styles.BAD))
+        return
+    card, orders = news.card.card if news.card else None, news.orders.value or ()
+    if card is None:
+        out.say(("No list yet.", styles.STRONG))
+        out.space()
+        out.prose(
+            ("s", styles.KEY),
+            "seals what to trade, the champion decides (",
+            (">", styles.KEY),
+            ").",
+        )
+        return
+    if card.verdict != "TRADE" and out.roomy:
+        out.say((f"! the card says {card.verdict}: not to be traded as it is", styles.WARN))
+        out.space()
+    if not orders:
+        out.prose("No orders: the book is held as it is, or every line was refused (7, then l).")
+    room = max(6, out.width - (35 if out.roomy else 28))
+    for top in orders:
+        order, style = top.order, styles.UP if top.order.side == "buy" else styles.DOWN
+        name = f"{order.symbol} {top.name}" if out.roomy else order.symbol
+        limit, size = f"at {order.limit:,.6g}", fmt.count(round(order.notional))
+        told = row(
+            (order.side, 4, style), (f"{order.shares:,}", -9), (name, room, styles.STRONG),
+            (limit, -10 if out.roomy else -12),
+        )  # fmt: skip
+        out.lines.append(told.append(f"{size:>9}" * out.roomy, styles.DIM))
+    if orders and out.height > len(orders) + 3:
+        out.space()
+        out.say(("shares, limit, notional; the whole list: enter", styles.DIM))
 
 
-def _meter(out: Lines, name: str, share: float, told: str) -> None:
-    bar = max(4, min(20, out.width - out.label - 22)) if out.roomy else 4
-    out.fact(name, (meter(share, bar), styles.WARN if share > 0.9 else styles.BAR), f" {told}")
+def _work(out: Lines, more: HomeMore) -> None:
+    """A live line, or two, for each run at work."""
+    if not more.at_work:
+        out.prose(("Nothing is at work.", styles.STRONG), ("n", styles.KEY), "starts a run,",
+                  ("j", styles.KEY), "shows the jobs.")  # fmt: skip
+    for news in more.at_work:
+        out.lines += live_lines(news, out.width)
 
 
 PANELS: dict[str, tuple[str, Callable[[Lines, Any], None]]] = {
@@ -288,6 +318,8 @@ PANELS: dict[str, tuple[str, Callable[[Lines, Any], None]]] = {
     "data": ("data", _data),
     "schedule": ("schedule", _schedule),
     "alerts": ("alerts", _alerts),
-    "machine": ("machine", _machine),
+    "machine": ("machine", lambda out, more: machine_lines(out, more.machine)),
+    "trades": ("largest orders", _trades),
+    "work": ("at work", _work),
 }
 """Name of a panel -> its title, and what writes its lines."""

@@ -1,13 +1,16 @@
 """A run in one line: the headline of Train, and the timeline of its phases."""
 
+import math
+
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
-from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, WIDE, status
+from atft_tui.styles import BAD, BAR, DIM, GOOD, KEY, REVERSE, STRONG, WARN, WIDE, noted, status
 from atft_tui.widgets.lines import line
-from atft_tui.widgets.strips import meter
+from atft_tui.widgets.strips import meter, strip
+from engine.records.figure import is_noise
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState
 from engine.runs.steps import seconds_between
@@ -52,6 +55,26 @@ def headline(news: RunNews, width: int) -> Text:
     if news.status == "stopped" and news.command in RESUMABLE:
         text.append(f"  {_saved(state)}r resumes it", style=STRONG)
     return text
+
+
+def live_lines(news: RunNews, width: int) -> list[Text]:
+    """A run at work in short: its name, where it is with the time left, and its RankIC by epoch."""
+    stands, state = status(news.status), news.state
+    first = line((f"{stands.mark} ", stands.style), (news.run_id, STRONG))
+    now = next((phase for phase in state.phases if phase.status == "running"), None)
+    if now is not None:
+        first.append(f"  {fmt.clean(now.name)}{_phase_detail(state, now, width)}", style=DIM)
+    lines = [first, line(" ").append_text(_progress(news, width))]
+    figures = [event.rank_ic for event in state.epochs if not math.isnan(event.rank_ic)]
+    if figures:
+        last = state.epochs[-1]
+        told = noted(
+            fmt.rank_ic(last.rank_ic, last.rank_ic_se), noise=is_noise(last.rank_ic, last.null_band)
+        )
+        third = line(("  RankIC ", DIM), told, " ")
+        room = max(0, width - third.cell_len)
+        lines.append(third.append(strip(figures, room, low=min(figures), high=max(figures)), BAR))
+    return lines
 
 
 def possible(news: RunNews) -> dict[str, str]:

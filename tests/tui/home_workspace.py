@@ -9,6 +9,7 @@ from engine.files import write_json, write_manifest, write_text
 from engine.records import record
 from engine.records.audit import AUDIT, AuditResult
 from engine.records.card import Card, Light, TradeFigures, Verdict
+from engine.records.orders import Order, rows_csv
 from engine.records.quality import QUALITY, CheckedQuality, NamesPerSession, SessionCoverage
 from engine.records.seal import Seal, SealManifest
 from engine.records.shadow import LiveRecord, ShadowLedger
@@ -17,10 +18,14 @@ from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore
+from tests.tui.signal_desk import DAYS as DESK_DAYS
+from tests.tui.signal_desk import NAMES, inputs
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, 40, tzinfo=dt.UTC)
 TIMETABLE = Timetable(ScheduleConfig(), "XTKS")
 MODEL = "0b8685179751b2a7"
+RUN = "20261119-083000-train-00aa"
+"""That the champion was made of."""
 DAYS = ("2026-11-18", "2026-11-19", "2026-11-20", "2026-11-24")
 
 
@@ -36,19 +41,32 @@ LIGHTS = (
 )
 
 
+ORDERS = [
+    Order(
+        symbol=code, side="buy" if n % 2 else "sell", shares=100 * (n + 1), lots=n + 1, limit=1000.5,
+        close=1000.0, notional=1e5 * (n + 1), held=0.0, reason="",
+    )
+    for n, code in enumerate(("0050", "9984", "7203", "6758", "130A", "4063"))
+]  # fmt: skip
+
+
 def seal(
     workspace: Path, session: str, lights: tuple[Light, ...] = LIGHTS, *, revision: int = 0
 ) -> Seal:
     figures = TradeFigures(lines=350, turnover=0.59, cost=6e-4)
-    files = {"card.json": record.to_bytes(Card.of(session, "XTKS", lights, figures))}
     store = SealStore(workspace / "signals")
+    files = {
+        "card.json": record.to_bytes(Card.of(session, "XTKS", lights, figures)),
+        "inputs.json": record.to_bytes(inputs(store, DESK_DAYS[0], NAMES)),
+        "orders.csv": rows_csv(Order, ORDERS),
+    }
     return store.publish(session, revision, files, SealManifest(model=MODEL, files={}))
 
 
 def champion(workspace: Path, *, reason: str = "") -> None:
     store = ModelStore(workspace / "models")
     at = dt.datetime(2026, 11, 19, 9, 30, tzinfo=dt.UTC)
-    store.record("promoted", MODEL, at=at, run="20261119-083000-train-00aa", reason=reason)
+    store.record("promoted", MODEL, at=at, run=RUN, reason=reason)
     store.record("refused", "ffff", at=NOW, run="20261125-083000-train-00bb")
     test = {"rank_ic": 0.0283, "rank_ic_se": 0.0049, "null_band": 0.0098, "n_dates": 252}
     facts = {"last_session": "2026-11-18", "score_horizon": 5, "test": test}

@@ -104,7 +104,7 @@ def seal(
     store = SealStore(workspace / "signals")
     ranked, weights = RANKS[session], WEIGHTS[session]
     files = {
-        "inputs.json": record.to_bytes(_inputs(store, session, names), indent=1),
+        "inputs.json": record.to_bytes(inputs(store, session, names), indent=1),
         "scores.parquet": _table_bytes(
             pl.DataFrame(
                 {
@@ -144,7 +144,7 @@ def _key(session: str) -> SealKey:
     return SealKey(exchange="XTKS", session=session, model=MODEL, data="d6094b6aa17e3b46")
 
 
-def _inputs(store: SealStore, session: str, names: Mapping[str, tuple[str, str]]) -> SignalInputs:
+def inputs(store: SealStore, session: str, names: Mapping[str, tuple[str, str]]) -> SignalInputs:
     rows = [
         {"symbol": code, "name": name, "sector": sector, "industry": None, "shortable": True,
          "borrow_class": None}

@@ -1,5 +1,6 @@
 """Home on the screen: first steps by keys alone, doors to the other places, pictures at two sizes."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import RowDialog
 from atft_tui.screens.home import HomeScreen
+from atft_tui.widgets.backtest.equity import EquityPanel
 from engine.records import record
 from engine.records.drill import DRILL, DrillOutcome, DrillResult
+from engine.runs import lock
 from tests.engine.runs.samples import training
 from tests.tui import home_workspace as made
+from tests.tui.backtest_files import sessions, write_backtest
 from tests.tui.conftest import MakeRun
 from tests.tui.home_workspace import NOW
 from tests.tui.steps import shown, wait_until
@@ -35,7 +39,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A relative one: the top bar shows it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(home, "utc_now", lambda: NOW)
-    monkeypatch.setattr(home, "MachineReader", Still)
+    monkeypatch.setattr("atft_tui.readings.home.MachineReader", Still)
     return Path("workspace")
 
 
@@ -48,7 +52,7 @@ def at_home(pilot: Pilot[None]) -> HomeScreen:
 async def ready(pilot: Pilot[None]) -> HomeScreen:
     """Both readings are shown: the first leaves the machine out."""
     screen = at_home(pilot)
-    await wait_until(pilot, lambda: screen.value is not None and screen.value.machine is not None)
+    await wait_until(pilot, lambda: screen.value is not None and screen.value.more is not None)
     await pilot.pause()
     return screen
 
@@ -114,17 +118,52 @@ async def test_every_panel_is_a_door(workspace: Path, make_run: MakeRun) -> None
 def test_home(
     workspace: Path, make_run: MakeRun, snap_compare: Any, size: tuple[int, int], filled: bool
 ) -> None:
+    held = contextlib.ExitStack()
     if filled:
         made.full(workspace)
+        champion = write_backtest(make_run(training()))
+        champion.directory.rename(champion.directory.with_name(made.RUN))
         for _ in range(3):
             run = make_run(training())
         run.directory.parent.rename(workspace / "runs")
+        held.enter_context(lock.hold(workspace / "runs" / run.id / "lock"))
 
     async def show(pilot: Pilot[None]) -> None:
         await ready(pilot)
         await pilot.pause(0.2)
 
-    assert snap_compare(CockpitApp(workspace), terminal_size=size, run_before=show)
+    with held:
+        assert snap_compare(CockpitApp(workspace), terminal_size=size, run_before=show)
+
+
+async def test_the_champion_s_curve_is_read_by_keys_and_opens_its_place(
+    workspace: Path, make_run: MakeRun
+) -> None:
+    """Its last day first; one step back is the day before. Another run's backtest never stands for it."""
+    made.full(workspace)
+    run = write_backtest(make_run(training()), count=60)
+    run.directory.parent.rename(workspace / "runs")
+    place = workspace / "runs" / run.id
+    async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+        screen = await ready(pilot)
+        panel = screen.query_one(EquityPanel)
+
+        def drawn() -> str:
+            return panel.drawing(90, 12).plain
+
+        assert panel.value is None
+        assert "No backtest yet" in drawn()
+        place.rename(place.with_name(made.RUN))
+        await wait_until(pilot, lambda: panel.value is not None)
+        days = sessions(60)
+        panel.focus()
+        assert f"{days[-1]}" in drawn()
+        await pilot.press("left")
+        await wait_until(pilot, lambda: f"{days[-2]}" in drawn())
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: getattr(pilot.app.screen, "place", "") == "backtest")
+        assert isinstance(pilot.app, CockpitApp)
+        assert pilot.app.chosen_run == made.RUN
 
 
 async def test_x_shows_the_last_drill_and_offers_one_where_there_was_none(workspace: Path) -> None:

@@ -12,15 +12,22 @@ from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import GpuNews, HomeNews, MachineNews, read_home
+from atft_tui.readings.feed import RunNews
+from atft_tui.readings.files import Readable
+from atft_tui.readings.home import HomeMore, HomeNews, read_home
+from atft_tui.readings.machine import GpuNews, MachineNews, PastLoad, ProcessNews
 from atft_tui.widgets.home_panels import PANELS, HomePanel, countdown, freshness
 from atft_tui.widgets.lines import Lines
 from engine.records.card import Card, Light
+from engine.records.drill import DrillOutcome, DrillResult
+from engine.records.figure import is_noise
 from engine.records.rank_ic import RankICSummary
+from engine.runs.fold import fold
+from tests.engine.runs.samples import training
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
-NEWS = tuple(name for name in PANELS if name != "machine")
+NEWS = tuple(name for name in PANELS if name not in ("machine", "work"))
 MACHINE = MachineNews(
     cpu_percent=97.0, cores=2, load=3.1, memory_used_mib=3174, memory_total_mib=24106,
     disk_free_gib=61.0, disk_total_gib=252.0,
@@ -142,13 +149,56 @@ def test_the_countdown_by_hand() -> None:
 
 
 def test_the_machine_names_its_gpus() -> None:
-    text = drawn("machine", MACHINE, 60, 9)
+    text = drawn("machine", HomeMore(machine=MACHINE), 60, 9)
     assert "97 %, 2 cores" in text
     assert "3.1 of 23.5 GiB" in text
     assert "41 %, 10.0 of 79.6 GiB  NVIDIA H100" in text
     assert "MIG" in text
-    none = drawn("machine", replace(MACHINE, gpus=()), 60, 9)
+    none = drawn("machine", HomeMore(machine=replace(MACHINE, gpus=())), 60, 9)
     assert "none (NVIDIA)" in none
+
+
+def test_full_screen_the_machine_lists_its_past_and_our_processes() -> None:
+    busy = ProcessNews(pid=77, words="train --run r1", cpu_percent=188.0, memory_mib=2048.0)
+    past = PastLoad(cpu=(0.0, 100.0), memory=(10.0, 20.0), gpu=(math.nan, math.nan))
+    machine = replace(MACHINE, processes=(busy,), past=past)
+    told = drawn("machine", HomeMore(machine=machine), 90, 40)
+    assert "188    2.0 GiB  train --run r1" in told
+    assert f"cpu       {GLYPHS.blocks[0]}{GLYPHS.blocks[-1]}" in told
+    assert told.count("gpu") == 2, "two meters and no past of a GPU that told nothing"
+    short = drawn("machine", HomeMore(machine=machine), 60, 9)
+    assert "1 process, 188 % of a core, 2.0 GiB; m lists" in short
+
+
+def test_the_largest_orders_are_told_and_that_a_card_stands_against_them(news: HomeNews) -> None:
+    """Six orders of 100,000 to 600,000 were sealed: the smallest is not among the five."""
+    told = drawn("trades", news, 60, 12).splitlines()
+    assert "the card says STOP" in told[0]
+    codes = [words.split()[2] for words in told[2:7]]
+    assert codes == ["4063", "130A", "6758", "7203", "9984"]
+    assert told[2].split()[:2] == ["buy", "600"]
+    assert told[3].split()[-3:] == ["at", "1,000.5", "500.0k"]
+    unread = replace(news, orders=Readable(None, "orders.csv: torn"))
+    assert drawn("trades", unread) == "cannot be read: orders.csv: torn"
+    assert "No list yet" in drawn("trades", HomeNews(now=NOW))
+
+
+def test_a_run_at_work_is_told_in_three_lines() -> None:
+    state = fold(training())
+    running = RunNews("20261125-083000-train-00cc", state=state, status="running")
+    first, _, third = drawn("work", HomeMore(machine=MACHINE, at_work=(running,)), 90).splitlines()
+    assert "20261125-083000-train-00cc" in first
+    last = state.epochs[-1]
+    assert f"RankIC {'~' * is_noise(last.rank_ic, last.null_band)}{last.rank_ic:+.4f} ±" in third
+    assert "Nothing is at work. n starts a run" in drawn("work", HomeMore(machine=MACHINE))
+
+
+def test_the_drill_is_told_or_offered(news: HomeNews) -> None:
+    assert "never run: x" in drawn("data", news, 60)
+    row = DrillOutcome(case="kill-train", kind="kill", verdict="silent", done="", seen="")
+    drill = DrillResult(at="2026-11-29T22:00:00+00:00", seconds=1, outcomes=(row,))
+    told = drawn("data", replace(news, drill=drill), 60)
+    assert f"{GLYPHS.failed} failed 2026-11-29: x lists it" in told
 
 
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(8, 60), st.integers(1, 12))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from atft_tui.readings.home import HomeNews, MachineReader, read_home
+from atft_tui.readings.home import HomeNews, read_home
+from atft_tui.readings.machine import MachineReader, after_program
 from atft_tui.readings.steps import parts, upcoming
 from engine.records.card import TradeFigures
 from engine.records.run import RunSummary
@@ -170,6 +171,24 @@ def test_the_machine_s_figures_make_sense(tmp_path: Path) -> None:
     assert 0 < machine.memory_used_mib < machine.memory_total_mib
     assert 0 <= machine.disk_free_gib <= machine.disk_total_gib
     assert machine.cores >= 1
+    again = MachineReader()
+    again.read(tmp_path)
+    assert len(again.read(tmp_path).past.cpu) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/x/bin/python -P -m engine train --run r1", "train --run r1"),
+        ("/x/bin/python /x/bin/atft-tui demo", "demo"),
+        ("/x/bin/python -m atft_tui", "the cockpit"),
+        ("/bin/sh -c true", ""),
+        ("vi engine", ""),
+        ("", ""),
+    ],
+)
+def test_our_processes_are_known_by_their_words(line: str, words: str) -> None:
+    assert after_program(line.split()) == words
 
 
 def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
-"""What looks like a secret is masked before an error of ours that is a bug reaches a file or a terminal."""
+"""Where secrets are read, and how they are masked before a bug of ours reaches a file or a terminal."""
 
 import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
+from engine.errors import ConfigError
+
 MASK = "[redacted]"
+_FOLDER = "CREDENTIALS_DIRECTORY"
 _SHORTEST = 6
 """Least length of a value of the environment that is masked; shorter ones stand in ordinary words."""
 _VARIABLE = r".*(?:key|token|secret|passw(?:or)?d|credential|auth|webhook).*"
@@ -32,18 +37,43 @@ _SECRETS = (
 )  # fmt: skip
 
 
+def secret_of(name: str, environment: Mapping[str, str]) -> str:
+    """The value of an environment variable, else of a credential of a systemd unit, else empty.
+
+    A credential is a file in memory that only the unit's processes can read.
+    """
+    folder = environment.get(_FOLDER)
+    if (value := environment.get(name, "").strip()) or not folder:
+        return value
+    try:
+        return (Path(folder) / name).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"the credential {name} cannot be read ({type(error).__name__})"
+        raise ConfigError(why) from None
+
+
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """The text without what looks like a secret, and without any long value of the environment.
+    """The text without what looks like a secret: also any long value of the environment or of a credential.
 
     Variables are taken for secrets by their name; their values are masked wherever they stand.
     """
     environment = os.environ if environment is None else environment
-    for name, value in environment.items():
-        if len(value) >= _SHORTEST and is_secret(name):
+    values = [value for name, value in environment.items() if is_secret(name)]
+    for value in (*values, *_credentials(environment)):
+        if len(value) >= _SHORTEST:
             text = text.replace(value, MASK)
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text
+
+
+def _credentials(environment: Mapping[str, str]) -> Iterator[str]:
+    folder = environment.get(_FOLDER)
+    for path in Path(folder).glob("*") if folder else ():
+        with suppress(OSError, UnicodeDecodeError):  # a traceback is told whatever is in there
+            yield path.read_text(encoding="utf-8").strip()
 
 
 def is_secret(variable: str) -> bool:

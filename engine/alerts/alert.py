@@ -4,11 +4,11 @@ import base64
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from engine.config import AlertConfig, AlertKind
 from engine.errors import ConfigError, EngineError
+from engine.secrets import secret_of
 
 WEBHOOK, PASSWORD = "ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD"
 _SECRET_VARIABLES = (WEBHOOK, PASSWORD)
@@ -102,33 +102,11 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _SECRET_VARIABLES}
 
 
-def find_secret(name: str, environment: Mapping[str, str] | None = None) -> Secret | None:
-    """The value of an environment variable, else the credential of that name; None without both."""
-    environment = os.environ if environment is None else environment
-    value = environment.get(name, "").strip() or _from_credentials(name, environment)
-    return Secret(value) if value else None
-
-
 def _find(name: str, config: AlertConfig, environment: Mapping[str, str]) -> Secret | None:
-    found = find_secret(name, environment)
-    if found is None and config.keyring and (value := _from_keyring(name)):
-        return Secret(value)
-    return found
-
-
-def _from_credentials(name: str, environment: Mapping[str, str]) -> str:
-    """A credential of a systemd unit: a file in memory that only the unit's processes can read."""
-    directory = environment.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return ""
-    try:
-        return (Path(directory) / name).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the credential {name} cannot be read ({type(error).__name__})"
-        ) from None
+    value = secret_of(name, environment)
+    if not value and config.keyring:
+        value = _from_keyring(name)
+    return Secret(value) if value else None
 
 
 def _from_keyring(name: str) -> str:

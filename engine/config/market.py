@@ -86,7 +86,7 @@ class JQuantsConfig(ConfigTable):
     plan: Literal["free", "light", "standard", "premium"] = "free"
     """Your subscription: decides the pace, 5, 60, 120 or 500 requests a minute."""
     base_url: _ApiUrl = "https://api.jquants.com/v2"
-    """Where the API is. The key is read from the environment variable JQUANTS_API_KEY alone."""
+    """Where the API is. Its key is JQUANTS_API_KEY of the environment or of a systemd unit."""
     first: IsoDate = "2017-01-01"
     """First day to fetch, ISO date; the plan may cover less, which is then noted."""
     timeout_seconds: float = Field(30.0, gt=0, le=600)

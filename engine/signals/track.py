@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine import disk
-from engine.alerts.alert import Secret, find_secret
+from engine.alerts.alert import Secret
 from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
 from engine.files import sync_directory, write_bytes
 from engine.records import record
@@ -27,6 +27,7 @@ from engine.records.track import (
     file_bytes,
     item_bytes,
 )
+from engine.secrets import secret_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,7 +94,8 @@ class TrackKey:
 
         EnvironmentProblem for a file that others may read.
         """
-        return cls(find_secret(KEY) or _kept(folder / "track.key"))
+        given = secret_of(KEY, os.environ)
+        return cls(Secret(given) if given else _kept(folder / "track.key"))
 
     @property
     def public(self) -> str:

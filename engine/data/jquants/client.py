@@ -25,6 +25,7 @@ from engine.config.market import LOOPBACK
 from engine.errors import DataError, EnvironmentProblem
 from engine.runs.events import Warned
 from engine.runs.sink import EventSink
+from engine.secrets import secret_of
 
 PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
 """Requests a minute that each plan allows."""
@@ -83,7 +84,7 @@ def key_from(environment: Mapping[str, str], base_url: str) -> str:
             f"data.jquants.base_url: the key does not go to {host}, only to {_KEY_HOSTS[0]}",
             hint=f"if that host is yours, say so beside the key: {_HOST_VARIABLE}={host}",
         )
-    key = environment.get(_KEY_VARIABLE, "").strip()
+    key = secret_of(_KEY_VARIABLE, environment)
     if not key:
         raise EnvironmentProblem(
             f"{_KEY_VARIABLE} is not set",

@@ -14,7 +14,7 @@ WRITER_THAT_SWALLOWS = """
 import contextlib, os
 from engine import files, hashes
 @contextlib.contextmanager
-def atomic_path(path, *, listed=True):
+def atomic_path(path, *, listed=True, size=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with contextlib.suppress(OSError):
@@ -22,6 +22,17 @@ def atomic_path(path, *, listed=True):
     if temporary.exists():
         hashes.note(path, temporary)
         temporary.replace(path)
+files.atomic_path = atomic_path
+"""
+WRITER_WITHOUT_SYNC = """
+import contextlib
+from engine import files, hashes
+@contextlib.contextmanager
+def atomic_path(path, *, listed=True, size=None):
+    temporary = path.with_name(f".{path.name}.tmp")
+    yield temporary
+    hashes.note(path, temporary)
+    temporary.replace(path)
 files.atomic_path = atomic_path
 """
 

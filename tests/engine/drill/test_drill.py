@@ -18,6 +18,7 @@ from engine.drill.flips import Flips, kind_of, kinds
 from engine.drill.lab import Lab
 from engine.drill.readings import Reader, Readings
 from engine.drill.room import cases as room_cases
+from engine.drill.room import synced
 from engine.drill.run import chosen, tried
 from engine.errors import UsageError
 from engine.records.drill import DrillOutcome, DrillResult
@@ -26,7 +27,12 @@ from engine.runs.sink import ListSink
 from engine.runs.store import Run, RunStore
 from engine.schedule.timetable import SystemClock
 from engine.stages import context
-from tests.engine.drill.planted import READER_WITHOUT_HASH, WRITER_THAT_SWALLOWS, plant
+from tests.engine.drill.planted import (
+    READER_WITHOUT_HASH,
+    WRITER_THAT_SWALLOWS,
+    WRITER_WITHOUT_SYNC,
+    plant,
+)
 
 
 def write(path: Path, text: str) -> Path:
@@ -202,6 +208,31 @@ def test_a_writer_that_swallows_a_full_disk_is_found(
         with plant(weakness, tmp_path / "planted", monkeypatch):
             seen = case.try_it(bench)
     assert seen.verdict in verdicts, seen.text
+    assert "Error" not in seen.text, "a crash of its own is not what was planted"
+
+
+def synced_by_a_note(run: Run) -> Seen:
+    """What the drill says of a command that writes one file and lists its hash."""
+    with opened(run.directory.parents[1], lambda: False, 0) as bench:
+        listed = bench.folder("named") / "names"
+        words, handicap = ("note", run.id, "another"), child.Handicap(named=str(listed))
+        bench.undisturbed(bench.copy("noted"), *words, handicap=handicap)
+        return synced(listed.read_text().splitlines())
+
+
+def test_a_writer_without_fsync_is_found(
+    noted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with plant(WRITER_WITHOUT_SYNC, tmp_path / "planted", monkeypatch):
+        seen = synced_by_a_note(noted)
+    assert seen.verdict == "failed"
+    assert "1 files take their names unsynced" in seen.text
+    assert "labels.json" in seen.text
+
+
+@pytest.mark.slow
+def test_one_with_fsync_survives(noted: Run) -> None:
+    assert synced_by_a_note(noted) == survived("1 files, each synced before")
 
 
 def test_no_child_of_the_drill_has_a_secret(

@@ -1,6 +1,7 @@
 """`drill`: faults injected into a copy of the workspace, to see that nothing is lost and nothing silent."""
 
 import time
+from collections import Counter
 
 from engine.drill.bench import opened
 from engine.drill.run import chosen, every_case, tried
@@ -52,4 +53,10 @@ def _text(found: DrillResult) -> str:
         [one.verdict, one.case, clean_lines(f"{one.done}: {one.seen}")[:_WIDTH]]
         for one in found.outcomes
     ]
-    return f"{table(rows)}\n\n{found.line} in {found.seconds:.0f} s"
+    spent = Counter[str]()
+    for one in found.outcomes:
+        spent[one.kind] += round(one.seconds)
+    kinds = ", ".join(f"{kind} {seconds}" for kind, seconds in spent.items())
+    return (
+        f"{table(rows)}\n\n{found.line} in {found.seconds:.0f} s; seconds of two at a time: {kinds}"
+    )

@@ -1,9 +1,16 @@
-"""``atft-tui``: with arguments the command line, without any the cockpit (``--read-only``: to look on)."""
+"""``atft-tui``: with arguments the command line, without any the cockpit.
+
+``--read-only``: a cockpit to look on; ``serve``: one in a browser.
+"""
 
 import sys
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["serve"]:
+        from atft_tui.serve import main as serve
+
+        return serve(sys.argv[2:])
     arguments = [word for word in sys.argv[1:] if word != "--read-only"]
     opens_screen = not arguments or (arguments[0] == "--workspace" and len(arguments) == 2)
     if not opens_screen:

@@ -303,6 +303,9 @@ class CockpitApp(ReportingApp):
     def action_switch_workspace(self) -> None:
         from atft_tui.screens.dialogs import WorkspaceDialog
 
+        if self.is_web:  # who may look at this one may not look at every folder
+            self.refuse(UsageError("a cockpit in a browser stays in its workspace"))
+            return
         self._open(WorkspaceDialog(self.workspace), self.use_workspace)
 
     def _open(self, dialog: Screen[_T], then: Callable[[_T | None], None] | None = None) -> None:

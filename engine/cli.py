@@ -47,7 +47,7 @@ _CONFIG_OPTIONS = (
 _EPILOG = (
     "Exit codes: 0 done, 2 usage or configuration, 3 data, 4 file or environment, 5 locked, "
     "6 refused by a gate, 130 interrupted, 1 a bug. With --json an error is an object with "
-    "error, hint and exit_code."
+    "error, hint and exit_code. `atft-tui serve --help`: the screen in a browser."
 )
 
 

@@ -25,6 +25,7 @@ from engine.config.file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model
+from engine.model_kit import Days
 from engine.records import record
 from engine.records.train import Span, Spans, TrainResult
 from engine.runs.sink import NullSink
@@ -33,10 +34,10 @@ from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
 from engine.stages.package import Trained, _make_reference, names_inside
-from engine.training.baselines import FITS
 from engine.training.ensemble import Ensemble
 from engine.training.fitted import FittedModels
 from engine.training.members import member_config
+from engine.training.own_models import FITS
 from engine.training.snapshots import MODEL
 
 
@@ -45,10 +46,21 @@ def fresh(config: Config, name: str, networks: int, columns: int, folder: Path) 
     own = member_config(config, name)
     if name in FITS:
         rng = np.random.default_rng(0)
-        x_MF = rng.normal(size=(20_000, columns)).astype(np.float32)
-        y_M = rng.normal(size=20_000).astype(np.float32)
-        model = FITS[name](x_MF, y_M, None, 0, lambda: None)
-        FittedModels({config.portfolio.horizon: [model]}).write(folder / f"{name}.npz")
+        target_MH = rng.normal(size=(20_000, 1)).astype(np.float32)
+        horizons, model = (config.portfolio.horizon,), FITS[name]()
+        model.fit(
+            Days(
+                dates_M=np.zeros(20_000, dtype="datetime64[D]"),
+                x_MF=rng.normal(size=(20_000, columns)).astype(np.float32),
+                target_MH=target_MH,
+                return_MH=target_MH,
+                weight_M=None,
+                columns=tuple(map(str, range(columns))),
+                horizons=horizons,
+                seed=0,
+            )
+        )
+        FittedModels([model], horizons).write(folder / f"{name}.npz")
         return MemberFiles(name=name, paths=(folder / f"{name}.npz",))
     paths = []
     for seed in range(networks):
@@ -76,7 +88,7 @@ def champion(context: StageContext, networks: int) -> None:
     )
     spans = Spans(validation=validation, test=test)
     made = Trained(members=members, config=config, result=TrainResult(splits=spans))
-    ensemble = Ensemble.load(members, config, len(features.features))
+    ensemble = Ensemble.load(members, config, features.features)
     facts = {
         "features": list(features.features),
         "blocks": [],

@@ -42,11 +42,14 @@ class UserModule:
         """Run ``KIND/NAME.py`` of the workspace; None where there is no such file.
 
         The same bytes at the same place are run once in a process. UsageError, with file and line, where the
-        file does not parse or fails while it is run; IntegrityError where it leads out of the workspace.
+        file does not parse or fails while it is run; IntegrityError where it is a link out of its folder.
         """
         path = module_path(workspace, kind, name)
-        if path is None:
-            return None
+        return None if path is None else cls.run(kind, name, path)
+
+    @classmethod
+    def run(cls, kind: Kind, name: str, path: Path) -> Self:
+        """As `load`, a file that lies elsewhere in the workspace: a copy that was kept."""
         content = path.read_bytes()
         module = _run(path, content)
         hashed = hashlib.sha256(content).hexdigest()
@@ -84,9 +87,9 @@ def module_path(workspace: Path, kind: Kind, name: str) -> Path | None:
     path = workspace / kind / f"{name}.py"
     if not path.is_file():
         return None
-    if not path.resolve().is_relative_to(workspace.resolve()):
+    if path.resolve().parent != path.parent.resolve():
         raise IntegrityError(
-            f"{path}: leads out of the workspace",
+            f"{path}: is a link that leads out of its folder",
             hint="code is taken from the workspace alone; put the file itself there",
         )
     return path
@@ -134,6 +137,15 @@ def hashes_of(workspace: Path, kind: Kind, names: Iterable[str]) -> dict[str, st
         if path := module_path(workspace, kind, name):
             found[f"{kind}/{name}.py"] = sha256(path)
     return found
+
+
+def changed_code(workspace: Path, kept: Mapping[str, str]) -> list[str]:
+    """Places of modules (among other keys of ``kept``) that have another hash by now, or are gone."""
+    return [
+        place
+        for place, wanted in kept.items()
+        if "/" in place and not ((path := workspace / place).is_file() and sha256(path) == wanted)
+    ]
 
 
 def require_same(workspace: Path, sealed: Mapping[str, str], whose: str) -> None:

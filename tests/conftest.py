@@ -157,7 +157,7 @@ def world(raw: RawTables, config: Config, tmp_path_factory: pytest.TempPathFacto
 def few_rounds() -> Iterator[None]:
     """LightGBM with 20 rounds for 300, 0.2 s a fit for 2 s, where its scores need not be good."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.training.baselines._LIGHTGBM_ROUNDS", 20)
+        patch.setattr("engine.model_kit.LightGBMModel.rounds", 20)
         yield
 
 

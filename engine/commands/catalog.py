@@ -166,7 +166,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("step", "Length of a test block: 1y, 6m or sessions.", default="1y"),
         _option("seeds", "Networks averaged per fold.", type=int, default=1),
         _flag("with_baselines", "Also fit the simple models per fold."),
-        _option("model", "Whose scores to keep: network, blend, or a baseline such as lightgbm.",
+        _option("model", "Whose scores to keep: network, blend, lightgbm ..., or a model of your own.",
                default="network"),
         _CONFIRM,
         *_EXECUTOR,
@@ -229,6 +229,10 @@ _RESEARCH: tuple[Command, ...] = (
     )),
     Command("strategies", "The strategies that a backtest can use; with NAME, check that one.",
             "engine.stages.strategies:strategies", configurable=False, parameters=(
+        _argument("name", "Check this one's promises instead of listing."),
+    )),
+    Command("models", "The models that a walk-forward can fit; with NAME, check that one.",
+            "engine.stages.models:models", configurable=False, parameters=(
         _argument("name", "Check this one's promises instead of listing."),
     )),
     Command("report", "Export the report of a run, of two side by side, or of all.",

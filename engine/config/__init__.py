@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from engine.config.base import Block, ConfigTable, Horizon, Market
 from engine.config.learning import (
+    BUILT_IN_MEMBERS,
     DEFAULT_PHASES,
     BlendConfig,
     Choice,
@@ -110,6 +111,13 @@ class Config(ConfigTable):
         """Horizons whose scores make the book, increasing."""
         portfolio = self.portfolio
         return (portfolio.horizon,) if portfolio.score == "horizon" else self.baseline_horizons
+
+    @property
+    def own_models(self) -> tuple[str, ...]:
+        """Models of the workspace that are fitted: those of the blend, and `training.own_models`."""
+        members = (name.removesuffix("-plain") for name in self.blend.members)
+        named = dict.fromkeys([*self.training.own_models, *members])
+        return tuple(name for name in named if name not in BUILT_IN_MEMBERS)
 
     @property
     def baseline_horizons(self) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """The network and its training: blocks, losses, phases, what is done when it goes wrong, and the search."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from engine.config.base import Block, ConfigTable
 from engine.records.figure import (
@@ -117,17 +117,11 @@ DEFAULT_PHASES = (
 )
 
 
-Member = Literal[
-    "network",
-    "mlp",
-    "lightgbm",
-    "ridge",
-    "network-plain",
-    "mlp-plain",
-    "lightgbm-plain",
-    "ridge-plain",
-]
+OwnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""A model of the workspace, by the name of its module."""
+Member = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(-plain)?$")]
 """A model of the blend, by its name in files and tables; mlp: the network with every block off."""
+BUILT_IN_MEMBERS = ("network", "mlp", "lightgbm", "ridge")
 
 
 class TrainingConfig(ConfigTable):
@@ -171,6 +165,8 @@ class TrainingConfig(ConfigTable):
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
+    own_models: tuple[OwnName, ...] = ()
+    """Models of the workspace that are fitted beside ridge and LightGBM."""
     rivals_hear_neighbours: bool = False
     """Ridge, LightGBM and the perceptron also see each column's mean over a stock's graph neighbours."""
     log_every: int = Field(5, ge=1)
@@ -310,7 +306,8 @@ class BlendConfig(ConfigTable):
     """The model that is a blend of several: `walkforward --model blend`."""
 
     members: tuple[Member, ...] = ("network", "mlp", "lightgbm", "ridge")
-    """Models whose ranks within the day are averaged, equal weights; -plain: learns the plain label."""
+    """Models whose ranks within the day are averaged, equal weights: these, or the workspace's own; -plain:
+    learns the plain label."""
 
     @model_validator(mode="after")
     def _check(self) -> "BlendConfig":

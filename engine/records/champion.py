@@ -78,11 +78,11 @@ class ChampionHistory(Struct, frozen=True, kw_only=True):
 
 
 class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One member of a packaged blend."""
+    """One member of a packaged blend, or the one model of a package without networks."""
 
     name: str
     files: tuple[str, ...]
-    """Within the package: one a network, one for all seeds of fitted models."""
+    """Within the package: one a network; of fitted models one for all seeds, and the code of one's own."""
     blocks: tuple[tuple[str, ...], ...] = ()
     """Blocks that are switched on in each network; fitted models have none."""
 
@@ -95,7 +95,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     blocks: tuple[tuple[str, ...], ...] = ()
     """Blocks that are switched on in each network of a model that is no blend."""
     members: tuple[MemberFacts, ...] = ()
-    """What a blend is made of; empty for networks of one kind."""
+    """What a blend is made of, or the one model that is no network; empty for networks of one kind."""
     rules: dict[str, object] = {}
     """Everything of the configuration that decides the inputs."""
     splits: dict[str, object] = {}
@@ -118,9 +118,8 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
         if not self.members:
             return f"{self.networks} network" + ("" if self.networks == 1 else "s")
         sizes = {member.name: len(member.blocks) for member in self.members}
-        return "blend of " + ", ".join(
-            f"{name} x{n}" if n > 1 else name for name, n in sizes.items()
-        )
+        told = ", ".join(f"{name} x{n}" if n > 1 else name for name, n in sizes.items())
+        return f"blend of {told}" if len(sizes) > 1 else told
 
     @property
     def trained_to(self) -> str:

@@ -56,6 +56,8 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None in runs of versions that did not keep them: `engine.runs.settings` works them out."""
     hashed: bool = False
     """Its files are listed with their hashes (`engine.hashes`); not in runs of versions before."""
+    code: dict[str, str] = {}
+    """Place and sha256 of each module of the workspace that its configuration names."""
     study: str | None = None
     """The search that a trial belongs to, or that the run is."""
     trial: int | None = None

@@ -25,6 +25,7 @@ from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
 from engine.runs.events import RunEvent, RunFinished
 from engine.runs.lines import decode, is_whole
+from engine.workspace_code import hashes_of
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -36,7 +37,17 @@ _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 _TAIL_BYTES, _MAX_LINE = 64 * 1024, 4 * 2**20
 TRASH = ".deleting-"
 """Begins the name of a run that is being deleted."""
-_PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
+_PACKAGES = (
+    "atft-tui",
+    "torch",
+    "torch-geometric",
+    "polars",
+    "numpy",
+    "vectorbt",
+    "lightgbm",
+    "scikit-learn",
+    "skops",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,7 @@ class RunStore:
             config_digest=digest(config.model_dump(mode="json")),
             settings=settings.of_config(config),
             hashed=True,
+            code=own_code(self.root.parent, config),
             **(extra or {}),
         )
         record.write(directory / MANIFEST, manifest)
@@ -250,6 +262,14 @@ class RunStore:
                 for path in run.directory.glob(".*.tmp"):
                     path.unlink(missing_ok=True)
         return [path.name.removeprefix(TRASH) for path in left]
+
+
+def own_code(workspace: Path, config: "Config") -> dict[str, str]:
+    """Place and hash of each module of the workspace that a configuration names."""
+    return {
+        **hashes_of(workspace, "models", config.own_models),
+        **hashes_of(workspace, "strategies", [config.portfolio.strategy]),
+    }
 
 
 def _is_run(entry: "os.DirEntry[str]") -> bool:

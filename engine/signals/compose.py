@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from engine.config import Config
 from engine.data.panel import Panel
 from engine.data.tables import SECURITY_SCHEMA
+from engine.errors import GateError
 from engine.files import digest
 from engine.portfolio.prediction import Prediction, Weights, score_column
 from engine.portfolio.strategy import Strategy, traded_scores
@@ -52,11 +53,15 @@ def _scores_file(
     horizons: Sequence[int],
     metadata: Mapping[str, str],
 ) -> bytes:
-    """``scores.parquet``: a row a stock with its score at each horizon and its rank, 1 = best."""
+    """``scores.parquet``: a row a stock with its rank, 1 = best, and its score at each horizon that the model
+    knows.
+    """
+    known = {h: score_M for h, score_M in zip(horizons, today.score_MH.T, strict=True)
+             if np.isfinite(score_M).any()}  # fmt: skip
     frame = pl.DataFrame(
         {
             "symbol": pl.Series(today.symbols, dtype=pl.String),
-            **{score_column(h): today.score_MH[:, i] for i, h in enumerate(horizons)},
+            **{score_column(h): score_M for h, score_M in known.items()},
             "rank": rank_M,
         }
     ).select(
@@ -64,14 +69,14 @@ def _scores_file(
         "symbol",
         pl.lit(0, pl.Int16).alias("fold"),
         pl.lit("test").alias("split"),
-        *(score_column(h) for h in horizons),
+        *map(score_column, known),
         "rank",
     )
     frame = frame.sort("symbol")
     checked = Prediction(
         frame=frame,
         run_id=metadata["run_id"],
-        horizons=tuple(horizons),
+        horizons=tuple(known),
         market=metadata["market"],  # type: ignore[arg-type]
         data_fingerprint=key.data,
     )
@@ -155,8 +160,13 @@ class _Unpacked:
     panel: Panel
 
     def traded_of(self, score_MH: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The score that makes the book, ``[M]``."""
+        """The score that makes the book, ``[M]``. GateError where the model does not know it."""
         score_1M = traded_scores(score_MH.T[list(self.traded), None])
+        if np.isnan(score_1M).all():
+            raise GateError(
+                f"model {self.inputs.key.model} has no score of a horizon that is traded",
+                hint="trade portfolio.horizon with portfolio.score = 'horizon', and promote a model of it",
+            )
         return np.asarray(score_1M[0], dtype=np.float32)
 
 

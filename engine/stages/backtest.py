@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 from msgspec import structs
@@ -52,6 +53,7 @@ from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 from engine.stages.waterfall import alpha_to_orders
+from engine.workspace_code import hashes_of
 
 _TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
@@ -91,7 +93,9 @@ def backtest(
     with found.lock():
         prediction, simulator, quality = open_simulator(context, found, config)
         days = protocol.check_prediction(context, prediction, confirm=confirm)
-        protocol.count_books(context, found, prediction, [trial_settings(config)])
+        protocol.count_books(
+            context, found, prediction, [trial_settings(config, context.workspace)]
+        )
         panel = simulator.panel
         context.sink.emit(StageStarted(stage="simulate"))
         book = simulator.book(simulator.score_DN, trace=True)
@@ -108,7 +112,8 @@ def backtest(
             horizon=config.portfolio.horizon,
         )
         sharpe = result.figures().sharpe
-        record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
+        tried = (trial_settings(config, context.workspace), sharpe)
+        record_trials(found, {f"backtest {book.strategy}": tried})
         h, trials = config.portfolio.horizon, count_trials(context.store)
         judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
         summary = _summarise(simulator, book, simulation, result, judged(result), quality)
@@ -149,10 +154,12 @@ def trading_configuration(context: StageContext, run: Run, strategy: str | None)
     return Config.model_validate({**run.config().model_dump(), **updates})
 
 
-def trial_settings(config: Config) -> SettingsTable:
+def trial_settings(config: Config, workspace: Path) -> SettingsTable:
     """What makes a simulation of the same scores another trial, and another look."""
+    own = hashes_of(workspace, "strategies", [config.portfolio.strategy])
     tables = ("portfolio", "constraints", "costs")
     found = {name: getattr(config, name).model_dump(mode="json") for name in tables}
+    found |= {"code": own} if own else {}
     return found | {"initial_cash": config.backtest.initial_cash}
 
 

@@ -33,7 +33,8 @@ def known_horizons(scores: pl.DataFrame) -> pl.DataFrame:
     return scores.select(
         column
         for column in scores.columns
-        if not column.startswith("score_") or scores[column].is_finite().all()
+        if not column.startswith("score_")
+        or scores[column].is_finite().fill_null(value=False).all()
     )
 
 

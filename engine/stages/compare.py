@@ -44,6 +44,7 @@ from engine.stages.text import line, table
 from engine.stages.variants import VariantRuns
 from engine.tuning.space import PERMUTED, Variant, ablations, chosen
 from engine.tuning.space import sizes as sizes_of
+from engine.workspace_code import hashes_of
 
 _ComparisonRecord = VariantComparison | RunComparison | PermutationComparison
 _FOOT = "± Newey-West standard error of the seeds' mean score · [ ] stationary block bootstrap over days"
@@ -225,9 +226,11 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
     way = protocol.NEWEST_DAYS if folds is None else protocol.LAST_TEST
     protocol.check(context, days_D, features.market, confirm=plan.confirm, way=way)
     judged_by: tuple[str, ...] = _JUDGED_BY
-    beside = {"device", "rivals_hear_neighbours"}
+    beside = {"device", "own_models", "rivals_hear_neighbours"}
+    code = {}
     if plan.model != NETWORK:
         judged_by, beside = (*_JUDGED_BY, "blend"), {"device"}
+        code = hashes_of(context.workspace, "models", context.config.own_models)
     wanted = {
         "variants": [msgspec.to_builtins(variant) for variant in variants],
         "seeds": plan.seeds,
@@ -237,6 +240,7 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
             name: getattr(context.config, name).model_dump(mode="json", exclude=beside)
             for name in judged_by
         },
+        **({"code": code} if code else {}),
     }
     name = f"{plan.kind}-{digest(wanted)[:8]}"
     with lock.hold(context.workspace / FOLDER / "lock"):

@@ -42,7 +42,7 @@ def identity(config: Config, dataset: Dataset) -> dict[str, object]:
 
 def _training_rules(training: TrainingConfig) -> dict[str, object]:
     """What decides the weights: not whether others follow, and what came later only where it is on."""
-    exclude = {"device", "rivals_hear_neighbours", "refit"}
+    exclude = {"device", "own_models", "rivals_hear_neighbours", "refit"}
     if not training.recency_half_life:
         exclude.add("recency_half_life")
     return training.model_dump(mode="json", exclude=exclude)

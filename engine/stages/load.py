@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.config import Config
 from engine.data.load import StoredPanel, open_panel
 from engine.data.universe import Universe, build_universe
-from engine.dataset.split import Split
+from engine.dataset.split import Part, Split
 from engine.errors import ConfigError
 from engine.features.catalog import wants_graph
 from engine.features.compute import Inputs, longest_reach, raw_values
@@ -152,7 +152,11 @@ def recency_weights(
 
 
 def oracle_frame(
-    panel_oracle: pl.DataFrame | None, features: FeatureSet, split: Split
+    panel_oracle: pl.DataFrame | None,
+    features: FeatureSet,
+    split: Split,
+    fold: int = 0,
+    parts: Sequence[Part] = ("validation", "test"),
 ) -> pl.DataFrame:
     """The synthetic market's expected returns as a baseline named ``oracle``; empty for real data."""
     columns = [f"score_{horizon}" for horizon in features.horizons]
@@ -162,8 +166,9 @@ def oracle_frame(
     known = {str(h): f"score_{h}" for h in features.horizons if str(h) in wide.columns}
     wide = wide.rename(known).with_columns(pl.col(name).cast(pl.Float32) for name in known.values())
     missing = [pl.lit(None, pl.Float32).alias(name) for name in columns if name not in wide.columns]
-    parts = []
-    for name, sessions in (("validation", split.validation), ("test", split.test)):
+    frames = []
+    for name in parts:
+        sessions = getattr(split, name)
         member = np.argwhere(features.member_SN[sessions])
         rows = pl.DataFrame(
             {
@@ -171,12 +176,12 @@ def oracle_frame(
                 "symbol": pl.Series("symbol", features.symbols).gather(member[:, 1]),
             }
         ).with_columns(pl.col("date").cast(pl.Date), pl.lit(name).alias("split"))
-        parts.append(rows.join(wide.with_columns(missing), on=["date", "symbol"], how="inner"))
-    return pl.concat(parts).select(
+        frames.append(rows.join(wide.with_columns(missing), on=["date", "symbol"], how="inner"))
+    return pl.concat(frames).select(
         pl.lit("oracle").alias("name"),
         "date",
         "symbol",
-        pl.lit(0, pl.Int16).alias("fold"),
+        pl.lit(fold, pl.Int16).alias("fold"),
         "split",
         *columns,
     )

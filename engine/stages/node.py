@@ -95,11 +95,11 @@ class Report(NamedTuple):
 
 
 def data_files(workspace: Path) -> dict[str, Path]:
-    """Name -> file, of everything that a training reads of the workspace."""
+    """Name -> file, of everything that a training reads of the workspace: data, and models of one's own."""
+    read = [path for folder in DATA_FOLDERS for path in sorted((workspace / folder).rglob("*"))]
     return {
         path.relative_to(workspace).as_posix(): path
-        for folder in DATA_FOLDERS
-        for path in sorted((workspace / folder).rglob("*"))
+        for path in (*read, *sorted((workspace / "models").glob("*.py")))
         if path.is_file() and not path.name.startswith(".") and path.name != "lock"
     }
 
@@ -114,7 +114,9 @@ def shared_digest(workspace: Path) -> str:
     """Digest of a directory that all machines see: names and sizes, and the hashes in its manifests."""
     return digest_of(
         {
-            name: hashes.sha256(path) if path.name == hashes.MANIFEST else str(path.stat().st_size)
+            name: hashes.sha256(path)
+            if path.name == hashes.MANIFEST or path.suffix == ".py"
+            else str(path.stat().st_size)
             for name, path in data_files(workspace).items()
         }
     )

@@ -23,9 +23,10 @@ from engine.stages.fit import fold_checkpoints, seeded_config
 from engine.stages.identity import DATA, identity, input_rules
 from engine.stages.load import Dataset, load_dataset, raw_days, session_window
 from engine.stages.rivals import FITTED, hearing
-from engine.training.baselines import fitted_name
+from engine.training.baselines import RULES, fitted_name
 from engine.training.ensemble import Ensemble
 from engine.training.members import PERCEPTRON, kind_of, member_config
+from engine.training.own_models import FITS, code_name
 from engine.training.refit import final_folder
 from engine.training.snapshots import Snapshots
 
@@ -59,7 +60,7 @@ def package(context: StageContext, run: Run) -> Model:
     within = replace(context, config=config)
     dataset = load_dataset(within, context.sink, in_memory=False)
     trained = _trained_by(run, config, dataset)
-    ensemble = Ensemble.load(trained.members, config, len(dataset.features.features))
+    ensemble = Ensemble.load(trained.members, config, dataset.features.features)
     context.sink.emit(StageStarted(stage="reference"))
     reference = _make_reference(trained, dataset, ensemble, context.sink)
     return ModelStore(context.workspace / "models").pack(
@@ -84,14 +85,14 @@ def _trained_by(run: Run, config: Config, dataset: Dataset) -> Trained:
         raise UsageError(f"{run.id}: {result.status}", hint="finish it with --resume")
     if run.command != "walkforward":
         members = [_networks(NETWORK, [_kept(run.path("checkpoints"), config, dataset)])]
-    elif result.model in (NETWORK, BLEND):
-        names = config.blend.members if result.model == BLEND else (NETWORK,)
+    elif result.model not in RULES:
+        names = config.blend.members if result.model == BLEND else (result.model,)
         fold = max(row.fold for row in result.folds)
         members = [_member(run, config, dataset, fold, name) for name in names]
     else:
         raise UsageError(
             f"{run.id}: holds scores of {result.model} alone",
-            hint="a champion is a network or a blend; `atft-tui walkforward --model blend`",
+            hint="a champion is a model that was fitted; `atft-tui walkforward --model blend`",
         )
     return Trained(members=tuple(members), config=config, result=result)
 
@@ -107,7 +108,8 @@ def _member(run: Run, config: Config, dataset: Dataset, fold: int, name: str) ->
     """All seeds of one member of a fold."""
     kind = kind_of(name)
     if kind not in (NETWORK, PERCEPTRON):
-        return MemberFiles(name=name, paths=(run.path(FITTED) / fitted_name(name, fold),))
+        names = [fitted_name(name, fold), *([] if kind in FITS else [code_name(kind)])]
+        return MemberFiles(name=name, paths=tuple(run.path(FITTED) / one for one in names))
     seen = dataset if kind == NETWORK else hearing(dataset, config)
     plan = record.read(run.path(WALKFORWARD_PLAN), WalkforwardPlan)
     snapshots = []
@@ -130,13 +132,14 @@ def _networks(name: str, snapshots: Sequence[Snapshots]) -> MemberFiles:
 def names_inside(member: MemberFiles) -> tuple[str, ...]:
     """Names of a member's files in a package."""
     if not member.blocks:
-        return (member_file(member.name),)
+        code = [code_name(kind_of(member.name))] if len(member.paths) > 1 else []
+        return (member_file(member.name), *code)
     return tuple(member_file(member.name, n) for n in range(len(member.paths)))
 
 
 def _facts(trained: Trained, dataset: Dataset) -> dict[str, object]:
     result, config, members = trained.result, trained.config, trained.members
-    alone = len(members) == 1
+    alone = members[0].name == NETWORK and len(members) == 1
     packed = [
         MemberFacts(name=member.name, files=names_inside(member), blocks=member.blocks)
         for member in members

@@ -75,16 +75,16 @@ def challenge(context: StageContext) -> Outcome:
     """
     model = ModelStore(context.workspace / "models").require_champion()
     own = replace(context, config=_retraining_config(context, model), run_id=None)
-    trained = _train_blend(own, model) if model.facts.members else train(own)
+    trained = _walk_one_fold(own, model) if model.facts.members else train(own)
     if trained.json["status"] != "done":
         raise UsageError(f"{trained.json['run_id']}: {trained.json['status']}")
     judged = promote(context, run=trained.json["run_id"], force_reason=None)
     return replace(judged, json={**judged.json, "training": trained.json["test"]})
 
 
-def _train_blend(context: StageContext, model: Model) -> Outcome:
+def _walk_one_fold(context: StageContext, model: Model) -> Outcome:
     """A walk-forward of one fold, whose test days are those that a single training would have."""
-    config = context.config
+    config, members = context.config, model.facts.members
     features = load_dataset(context, context.sink, with_graph=False, in_memory=False).features
     split = single_split(features, config.split, config.universe.min_names)
     return walkforward(
@@ -92,9 +92,9 @@ def _train_blend(context: StageContext, model: Model) -> Outcome:
         first_test=str(features.dates_S[split.test[0]]),
         last_test=None,
         step=str(config.split.test_sessions),
-        seeds=max(len(member.blocks) for member in model.facts.members) or 1,
+        seeds=max(len(member.blocks) for member in members) or 1,
         with_baselines=True,
-        model=BLEND,
+        model=BLEND if len(members) > 1 else members[0].name,
     )
 
 

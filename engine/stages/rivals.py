@@ -30,13 +30,20 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
-from engine.training.baselines import FITS, compute_baselines, count_fits
+from engine.training.baselines import compute_baselines, count_fits
 from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
+from engine.training.own_models import own_model
 
 FITTED = "fits"
 """Directory of a run with its ridge and LightGBM models."""
 SIMPLE = "baselines"
 """The name in files of the rivals that are no networks: rules, ridge and LightGBM."""
+
+
+def require_models(context: StageContext) -> None:
+    """UsageError, before anything is trained, where a model that the configuration names cannot be used."""
+    for name in context.config.own_models:
+        own_model(name, context.workspace)
 
 
 def hearing(dataset: Dataset, config: Config) -> Dataset:
@@ -111,7 +118,7 @@ def score_simple(
 ) -> pl.DataFrame:
     """Scores of the rivals that are no networks. They lie in ``folds/`` of the run and are made once.
 
-    ``plain``: only these of ridge and LightGBM, on the label as it is. ``dataset`` as `hearing` gives it.
+    ``plain``: only these kinds, on the label as it is. ``dataset`` as `hearing` gives it.
     """
     config, path = context.config, simple_file(run, fold.index, plain=plain is not None)
     if path.is_file():
@@ -127,6 +134,7 @@ def score_simple(
             seeds=seeds,
             parts=scored,
             sink=progress.sink,
+            workspace=context.workspace,
             keep=run.path(FITTED),
             only=plain,
             suffix="" if plain is None else PLAIN,
@@ -216,8 +224,9 @@ def score_plain(
 
 
 def plain_fits(members: Collection[str]) -> list[str]:
-    """Kinds of `FITS` that are among the members with the label as it is."""
-    return [kind for kind in FITS if kind + PLAIN in members]
+    """Fitted kinds that are among the members with the label as it is."""
+    plain = [kind_of(name) for name in members if name.endswith(PLAIN)]
+    return [kind for kind in plain if kind not in (NETWORK, PERCEPTRON)]
 
 
 def named(scores: pl.DataFrame, name: str) -> pl.DataFrame:

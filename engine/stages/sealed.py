@@ -11,6 +11,7 @@ from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.program import code_digest
 from engine.stages.text import table
+from engine.workspace_code import changed_code
 
 if TYPE_CHECKING:
     from engine.records.difference import SignalDifference
@@ -35,7 +36,8 @@ def replay(context: StageContext, *, session: str) -> Outcome:
     equal = {
         name: content == (seal.directory / name).read_bytes() for name, content in made.items()
     }
-    identical, same_code = all(equal.values()), manifest.code == code_digest()
+    identical, same_code = all(equal.values()), manifest.code == code_digest(model)
+    edited = changed_code(context.workspace, manifest.code)
     summary = {
         "session": seal.session,
         "name": seal.name,
@@ -43,10 +45,14 @@ def replay(context: StageContext, *, session: str) -> Outcome:
         "identical": identical,
         "files": equal,
         "same_code": same_code,
+        "changed_modules": edited,
     }
     rows = [["same" if same else "DIFFERS", name] for name, same in equal.items()]
     code = 0 if identical else IntegrityError.exit_code
     note = "" if same_code else "\nsealed by another version of the program"
+    note += "".join(
+        f"\n{file} is another one by now; the copy in the package made these" for file in edited
+    )
     return Outcome(json=summary, text=f"{seal.name}\n{table(rows)}{note}", exit_code=code)
 
 

@@ -23,6 +23,7 @@ from engine.errors import GateError, UsageError
 from engine.features.feature_set import FeatureSet
 from engine.files import json_text, text_digest
 from engine.portfolio.market_data import LOOK_BACK
+from engine.portfolio.prediction import score_column
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.card import Card, DayEvidence, PositionEvidence, SignalEvidence
@@ -268,7 +269,10 @@ class Gatherer:
         frame = pl.read_parquet(seal.read("scores.parquet"))
         order = {symbol: n for n, symbol in enumerate(self.features.symbols)}
         place = np.argsort([order[s] for s in frame["symbol"]])
-        columns = [f"score_{h}" for h in self.config.labels.horizons]
+        names = [score_column(h) for h in self.config.labels.horizons]
+        columns = [
+            pl.col(c) if c in frame.columns else pl.lit(np.nan, pl.Float32).alias(c) for c in names
+        ]
         return Scores(
             date=seal.session,
             symbols=tuple(frame["symbol"][place]),

@@ -198,7 +198,7 @@ def _sealed(
     stop_here(context)
     sink.emit(StageStarted(stage="seal"))
     revision = there[-1].revision + 1 if there else 0
-    manifest = provenance(inputs, revision, reason or "", code_digest())
+    manifest = provenance(inputs, revision, reason or "", code_digest(model))
     return seals.publish(session, revision, files, manifest)
 
 
@@ -234,7 +234,7 @@ def _evidence(
 
 def open_ensemble(model: Model) -> Ensemble:
     """The members of a package."""
-    return Ensemble.load(model.members(), model.config(), len(model.facts.features))
+    return Ensemble.load(model.members(), model.config(), model.facts.features)
 
 
 def make_files(

@@ -61,7 +61,10 @@ def run_sweep(
                 Advanced(stage="sweep", done=done, total=total, note="")
             ),
         )
-        tried = {_name(point): (trial_settings(point.config), point.sharpe) for point in points}
+        tried = {
+            _name(point): (trial_settings(point.config, context.workspace), point.sharpe)
+            for point in points
+        }
         protocol.count_books(context, found, prediction, [book for book, _ in tried.values()])
         record_trials(found, tried)
         summary = SweepSummary(

@@ -31,14 +31,25 @@ def line(found: RankICSummary | RankICLevel | RankICGap | None) -> str:
     return DASH if found is None else found.line
 
 
+def of_oracle(found: TrainResult, figures: RankICSummary | None) -> str:
+    """What share of the oracle's RankIC on the test days a model has; empty where there is no oracle."""
+    oracle = found.baselines.get("oracle")
+    if oracle is None or figures is None or not oracle.test.rank_ic > 0:
+        return ""
+    return f"  {figures.rank_ic / oracle.test.rank_ic:.0%} of the oracle"
+
+
 def training_text(found: TrainResult) -> str:
     """What `train` prints at its end."""
     head = f"run {found.run_id}: {found.status} in {found.seconds:.0f} s"
     if found.status != "done":
         return f"{head}\ngo on with `atft-tui train --resume {found.run_id}`"
-    rows = [["network", line(found.best), line(found.test)]]
-    rows += [
-        [name, line(rival.validation), line(rival.test)] for name, rival in found.baselines.items()
+    models = {"network": (found.best, found.test)} | {
+        name: (rival.validation, rival.test) for name, rival in found.baselines.items()
+    }
+    rows = [
+        [name, line(chose), f"{line(test)}{of_oracle(found, test)}"]
+        for name, (chose, test) in models.items()
     ]
     phases = [
         [

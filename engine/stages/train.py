@@ -38,7 +38,7 @@ from engine.stages.capacity import warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
-from engine.stages.rivals import hearing, named, score_rivals
+from engine.stages.rivals import hearing, named, require_models, score_rivals
 from engine.stages.text import training_text
 from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
@@ -111,6 +111,8 @@ def _train_run(
     confirm: bool,
 ) -> TrainResult:
     """The work of `train` inside an open run."""
+    if with_baselines:
+        require_models(context)
     started, config, dataset = time.perf_counter(), context.config, load(context, sink)
     split = single_split(dataset.features, config.split, config.universe.min_names)
     days = protocol.admit(

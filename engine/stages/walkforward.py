@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
+from engine.commands.models import BUILT_IN
 from engine.config import Config
+from engine.config.file import override
+from engine.data.store import PanelStore
 from engine.dataset.split import Fold, test_sessions
 from engine.errors import UsageError
 from engine.files import write_parquet
@@ -30,17 +34,13 @@ from engine.stages.fold_tasks import (
     forget_tasks,
     open_dataset,
 )
-from engine.stages.load import Dataset, Loader, load_dataset
+from engine.stages.load import Dataset, Loader, load_dataset, oracle_frame
 from engine.stages.protocol import LAST_TEST
-from engine.stages.rivals import hearing, named, score_rivals
-from engine.stages.text import line, table
+from engine.stages.rivals import hearing, named, require_models, score_rivals
+from engine.stages.text import line, of_oracle, table
 from engine.stages.train import provenance
-from engine.training.baselines import FITS, RULES
 from engine.training.evaluate import against_baselines, anatomy, evaluate
-from engine.training.members import PERCEPTRON
-
-MODELS = (NETWORK, BLEND, PERCEPTRON, *FITS, *RULES)
-"""Whose scores a walk-forward can keep."""
+from engine.training.own_models import own_model
 
 
 def walkforward(
@@ -71,9 +71,11 @@ def walkforward(
         with_baselines=with_baselines,
         model=model,
     )
-    if model not in MODELS:
-        known = ", ".join(MODELS)
-        raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
+    if model not in BUILT_IN:
+        own_model(model, context.workspace)
+        own = (*context.config.training.own_models, model)
+        config = override(context.config, {"training.own_models": own}, origin="--model")
+        context = replace(context, config=config)
     run, context = open_or_create(
         with_executor(context, jobs, executor, address), "walkforward", resume=resume
     )
@@ -103,6 +105,7 @@ def run_walkforward(
     plan.check()
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
+        require_models(context)
         forget_tasks(run)
         sink, config, started = session.sink, context.config, time.perf_counter()
         dataset = open_dataset(context, plan, load, sink)
@@ -115,6 +118,7 @@ def run_walkforward(
         tables = _scores(context, run, dataset, folds, plan, jobs, sink)
         scores, baselines = _take(tables, plan.model, config)
         if not baselines.is_empty():
+            baselines = _with_oracle(context, baselines, dataset, folds)
             write_parquet(run.path("baselines.parquet"), baselines)
         found = changed(
             _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
@@ -177,6 +181,15 @@ def _take(table: pl.DataFrame, model: str, config: Config) -> tuple[pl.DataFrame
     return known_horizons(scores), table.filter(~chosen)
 
 
+def _with_oracle(
+    context: StageContext, baselines: pl.DataFrame, dataset: Dataset, folds: Sequence[Fold]
+) -> pl.DataFrame:
+    """The rivals, and on the synthetic market the best score that can be had."""
+    known = PanelStore(context.workspace / "data").oracle()
+    frames = [oracle_frame(known, dataset.features, f.split, f.index, ("test",)) for f in folds]
+    return pl.concat([baselines, *(f for f in frames if not f.is_empty())], how="diagonal")
+
+
 def _judged(
     context: StageContext,
     run: Run,
@@ -210,7 +223,10 @@ def _judged(
 def _text(found: TrainResult) -> str:
     rows = [[f"fold {row.fold}", line(row)] for row in found.folds]
     rows += [[row.span, line(row)] for row in found.spans]
-    rows += [["all", line(found.test)]]
-    rows += [[name, line(rival.test)] for name, rival in found.baselines.items()]
+    rows += [["all", f"{line(found.test)}{of_oracle(found, found.test)}"]]
+    rows += [
+        [name, f"{line(rival.test)}{of_oracle(found, rival.test)}"]
+        for name, rival in found.baselines.items()
+    ]
     header = ["", f"test RankIC, h={found.score_horizon}"]
     return f"run {found.run_id}: done\n\n{table(rows, header=header)}"

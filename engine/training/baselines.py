@@ -5,8 +5,7 @@ of the split given; nothing of its validation or test decides anything about the
 for the horizons of `Config.baseline_horizons`; their scores of other horizons are NaN.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,11 @@ from engine.config import Config
 from engine.dataset.batch import targets
 from engine.dataset.split import Part, Split
 from engine.features.feature_set import FeatureSet
+from engine.model_kit import Day, Days, Matrix, Model, idle
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink
-from engine.training.fitted import FittedModel, FittedModels, Line, Matrix, Trees
+from engine.training.fitted import FittedModels
+from engine.training.own_models import FITS, makers
 
 RULES: dict[str, tuple[str, float]] = {
     "reversal_1": ("return_1", -1.0),
@@ -29,16 +30,9 @@ RULES: dict[str, tuple[str, float]] = {
 """Baseline -> feature and sign; the same score for every horizon."""
 _MAX_ROWS = 400_000
 """Training rows of a fit; of more, every so-many-th day is taken, and another seed takes other days."""
-_RIDGE_PENALTY = 1e-3
-"""Times the number of rows."""
-_LIGHTGBM_ROUNDS = 300
 
-_Scorer = Callable[[Matrix], NDArray[np.float64]]
-"""Features ``(N, F)`` of one day -> scores ``(N, H)``."""
-
-
-def _idle() -> None:
-    """Nobody asks in between."""
+_Scorer = Callable[[Day], NDArray[np.float64]]
+"""One day -> scores ``(N, H)``."""
 
 
 def compute_baselines(
@@ -50,19 +44,20 @@ def compute_baselines(
     seeds: int = 1,
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
+    workspace: Path | None = None,
     keep: Path | None = None,
     only: Collection[str] | None = None,
     suffix: str = "",
     done: Callable[[str], None] = lambda _: None,
-    alive: Callable[[], None] = _idle,
+    alive: Callable[[], None] = idle,
 ) -> pl.DataFrame:
     """Scores of every baseline on the days of some parts of the split.
 
-    ``features`` as they are taught, with ``neutral``. Of ridge and LightGBM there is one model for each of
+    ``features`` as they are taught, with ``neutral``. Of a fitted kind there is one model for each of
     ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit, and
     ``alive`` is called within long ones: an exception that it raises ends them. The models are kept in the
-    directory ``keep`` if one is named. ``only``: these kinds of `FITS` and no rule. ``suffix``: ending of the
-    names.
+    directory ``keep`` if one is named. ``workspace``: of the models of one's own. ``only``: these
+    kinds and no rule. ``suffix``: ending of the names.
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is not in
     the set is left out, with a note.
     """
@@ -72,10 +67,11 @@ def compute_baselines(
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    kinds = FITS if only is None else only
-    fitted = _fitted(features, split.train, config, seeds, kinds, done, alive)
+    kinds = fitted_kinds(config) if only is None else only
+    make = makers(kinds, workspace, keep)
+    fitted = _fitted(features, split.train, config, seeds, make, done, alive)
     for kind, models in fitted.items():
-        scorers[kind] = partial(models.score, horizons=features.horizons)
+        scorers[kind] = models.score
         if keep is not None:
             models.write(keep / fitted_name(kind + suffix, fold))
     return pl.concat(
@@ -92,13 +88,18 @@ def fitted_name(name: str, fold: int) -> str:
 
 def count_fits(config: Config, seeds: int, only: Collection[str] | None = None) -> int:
     """How many models `compute_baselines` fits."""
-    return len(FITS if only is None else only) * len(config.baseline_horizons) * seeds
+    return len(fitted_kinds(config) if only is None else only) * seeds
+
+
+def fitted_kinds(config: Config) -> tuple[str, ...]:
+    """Ridge, LightGBM, and the models of the workspace that the configuration names."""
+    return (*FITS, *config.own_models)
 
 
 def _rule(features: FeatureSet, feature: str, sign: float) -> _Scorer:
     """A feature with a sign."""
     f, H = features.features.index(feature), len(features.horizons)
-    return lambda x_NF: np.repeat(sign * x_NF[:, f, None], H, axis=1).astype(np.float64)
+    return lambda day: np.repeat(sign * day.x_NF[:, f, None], H, axis=1).astype(np.float64)
 
 
 def _fitted(
@@ -106,23 +107,20 @@ def _fitted(
     train: NDArray[np.int64],
     config: Config,
     seeds: int,
-    kinds: Collection[str],
+    make: Mapping[str, Callable[[], Model]],
     done: Callable[[str], None],
     alive: Callable[[], None],
 ) -> dict[str, FittedModels]:
-    """One model a horizon and seed of each kind."""
-    models: dict[str, dict[int, list[FittedModel]]] = {kind: {} for kind in kinds}
+    """One model a seed of each kind."""
+    models: dict[str, list[Model]] = {kind: [] for kind in make}
     for seed in range(config.training.seed, config.training.seed + seeds):
-        x_MF, target_MH, weight_M = _training_rows(features, train, seed)
-        for horizon in config.baseline_horizons:
-            h = features.horizons.index(horizon)
-            known_M = np.isfinite(target_MH[:, h])
-            weights = None if weight_M is None else weight_M[known_M]
-            for kind in kinds:
-                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], weights, seed, alive)
-                models[kind].setdefault(horizon, []).append(model)
-                done(f"{kind} h={horizon} seed {seed}")
-    return {kind: FittedModels(by_horizon) for kind, by_horizon in models.items()}
+        days = _learned_days(features, train, config.baseline_horizons, seed, alive)
+        for kind in make:
+            model = make[kind]()
+            model.fit(days)
+            models[kind].append(model)
+            done(f"{kind} seed {seed}")
+    return {kind: FittedModels(fits, config.baseline_horizons) for kind, fits in models.items()}
 
 
 def _scored(
@@ -134,7 +132,11 @@ def _scored(
     fold: int,
 ) -> pl.DataFrame:
     days = list(_days(features, sessions))
-    score_MH = np.concatenate([scorer(x_NF) for _, x_NF in days])
+    told = [
+        scorer(Day(date=date, x_NF=x_NF, columns=features.features, horizons=features.horizons))
+        for date, (_, x_NF) in zip(features.dates_S[sessions], days, strict=True)
+    ]
+    score_MH = np.concatenate(told)
     member_M = np.concatenate([member_N for member_N, _ in days])
     dates_M = np.repeat(features.dates_S[sessions], [member_N.size for member_N, _ in days])
     return pl.DataFrame(
@@ -161,72 +163,35 @@ def _days(
         yield member_N, np.asarray(features.x_SNF[session][member_N], dtype=np.float32)
 
 
-def _training_rows(
-    features: FeatureSet, train: NDArray[np.int64], seed: int
-) -> tuple[Matrix, Matrix, Matrix | None]:
-    """Features ``[M, F]``, the network's targets ``[M, H]`` (NaN: unknown) and the weights ``[M]`` of their
-    days (None: all alike), of the days of one seed.
-    """
+def _learned_days(
+    features: FeatureSet,
+    train: NDArray[np.int64],
+    horizons: tuple[int, ...],
+    seed: int,
+    alive: Callable[[], None],
+) -> Days:
+    """What the models of one seed may learn of the training sessions."""
     stride = max(1, -(-int(features.member_SN[train].sum()) // _MAX_ROWS))
     sessions = train[seed % stride :: stride]
     neutral = [features.features.index(name) for name in features.neutral]
-    x_parts, target_parts = [], []
+    columns = [features.horizons.index(horizon) for horizon in horizons]
+    x_parts, target_parts, return_parts = [], [], []
     for session, (member_N, x_NF) in zip(sessions, _days(features, sessions), strict=True):
-        return_NH = features.forward_return_SNH[session, member_N].astype(np.float64)
+        return_NH = features.forward_return_SNH[session, member_N][:, columns]
         x_parts.append(x_NF)
-        target_parts.append(targets(return_NH, x_NF[:, neutral].astype(np.float64)))
-    weight_M = None
-    if features.weight_S is not None:
-        weight_M = np.repeat(features.weight_S[sessions], [len(x_NF) for x_NF in x_parts])
-    return np.concatenate(x_parts), np.concatenate(target_parts), weight_M
-
-
-def _fit_ridge(
-    x_MF: Matrix,
-    y_M: Matrix,
-    weight_M: Matrix | None,
-    seed: int,
-    alive: Callable[[], None] = _idle,
-) -> FittedModel:
-    """A line, solved at once; nothing of it is drawn."""
-    from sklearn.linear_model import Ridge
-
-    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M, sample_weight=weight_M)
-    return Line(np.asarray(model.coef_, dtype=np.float64), float(model.intercept_))
-
-
-def _fit_lightgbm(
-    x_MF: Matrix,
-    y_M: Matrix,
-    weight_M: Matrix | None,
-    seed: int,
-    alive: Callable[[], None] = _idle,
-) -> FittedModel:
-    """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
-    import lightgbm
-
-    parameters = {
-        "objective": "regression",
-        "learning_rate": 0.03,
-        "num_leaves": 31,
-        "min_data_in_leaf": max(50, y_M.size // 1000),
-        "feature_fraction": 0.5,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
-        "lambda_l2": 1.0,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 2,
-        "verbosity": -1,
-    }
-    rows = lightgbm.Dataset(x_MF, y_M, weight=weight_M)
-    callbacks = [lambda _round: alive()]
-    return Trees(lightgbm.train(parameters, rows, _LIGHTGBM_ROUNDS, callbacks=callbacks))
-
-
-_Fit = Callable[[Matrix, Matrix, Matrix | None, int, Callable[[], None]], FittedModel]
-FITS: dict[str, _Fit] = {"ridge": _fit_ridge, "lightgbm": _fit_lightgbm}
-"""Baseline -> fit of features ``[M, F]`` to targets ``[M]`` with weights ``[M]`` (None: equal), a seed, and
-what to call in between.
-"""
+        return_parts.append(return_NH)
+        exposure_NK = x_NF[:, neutral].astype(np.float64)
+        target_parts.append(targets(return_NH.astype(np.float64), exposure_NK))
+    sizes = [len(x_NF) for x_NF in x_parts]
+    weight_S = features.weight_S
+    return Days(
+        dates_M=np.repeat(features.dates_S[sessions], sizes),
+        x_MF=np.concatenate(x_parts),
+        target_MH=np.concatenate(target_parts),
+        return_MH=np.concatenate(return_parts),
+        weight_M=None if weight_S is None else np.repeat(weight_S[sessions], sizes),
+        columns=features.features,
+        horizons=horizons,
+        seed=seed,
+        alive=alive,
+    )

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.config import Config
+from engine.dataset.heard import with_heard_names
 from engine.dataset.neighbours import neighbour_table
 from engine.errors import GateError, IntegrityError
 from engine.evaluation.blend import blend, centred_ranks, ranks_among
@@ -43,6 +44,7 @@ from engine.training.members import (
     kind_of,
     member_config,
 )
+from engine.training.own_models import kept_maker
 from engine.training.snapshots import MODEL
 
 
@@ -53,13 +55,13 @@ class Ensemble:
     members: tuple[Member, ...]
 
     @classmethod
-    def load(cls, members: Sequence[MemberFiles], config: Config, n_features: int) -> Self:
+    def load(cls, members: Sequence[MemberFiles], config: Config, features: Sequence[str]) -> Self:
         """Files of a package whose hashes were checked; others than the configuration's do not fit.
 
-        ``n_features``: columns of a stock's own.
+        ``features``: names of a stock's own columns.
         """
         apply_mode("safe", choose_device("cpu", NullSink()), config.training.seed)
-        return cls(tuple(_load(member, config, n_features) for member in members))
+        return cls(tuple(_load(member, config, tuple(features)) for member in members))
 
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
         """The score of each stock: of the only member, or the blend of all."""
@@ -144,19 +146,24 @@ def _blended_without(
     return np.asarray(np.nanmean(ranks, axis=0))
 
 
-def _load(files: MemberFiles, config: Config, n_features: int) -> Member:
+def _load(files: MemberFiles, config: Config, features: tuple[str, ...]) -> Member:
     """The models of one member, as they see a window."""
     kind, own = kind_of(files.name), member_config(config, files.name)
     if kind == NETWORK_NAME:
-        return NetworkMember(name=files.name, networks=_networks(files, own, n_features))
+        return NetworkMember(name=files.name, networks=_networks(files, own, len(features)))
     heard = np.dtype(config.features.dtype) if hears_neighbours(config) else None
     view = View(last=True, heard=heard)
+    columns = features if heard is None else with_heard_names(features)
     if kind == PERCEPTRON:
-        width = n_features * (2 if heard is not None else 1)
-        networks = _networks(files, own, width)
+        networks = _networks(files, own, len(columns))
         return NetworkMember(name=files.name, networks=networks, view=view)
-    models = FittedModels.read(files.paths[0])
-    return FittedMember(name=files.name, models=models, horizons=config.labels.horizons, view=view)
+    return FittedMember(
+        name=files.name,
+        models=FittedModels.read(files.paths[0], kept_maker(kind, files.paths[1:])),
+        horizons=config.labels.horizons,
+        columns=columns,
+        view=view,
+    )
 
 
 def _networks(files: MemberFiles, config: Config, n_features: int) -> tuple[ATFTGATFAN, ...]:

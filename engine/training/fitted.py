@@ -1,14 +1,14 @@
-"""Models that a library fits in one call, kept as files: a line (ridge) and boosted trees (LightGBM).
+"""The models of one kind and all seeds, kept as a file of plain arrays: ridge, LightGBM, and one's own.
 
-They see the columns of one session and give the score of one horizon.
+They see the columns of one session.
 """
 
-# Shape suffixes: M stocks, F columns, H horizons.
+# Shape suffixes: N stocks, F columns, H horizons.
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,124 +17,99 @@ from numpy.typing import NDArray
 from engine import hashes
 from engine.errors import IntegrityError
 from engine.files import write_bytes
+from engine.model_kit import Day, Model, PerHorizon
 
-if TYPE_CHECKING:
-    import lightgbm
-
-Matrix = NDArray[np.float32]
+_HORIZONS, _ALL = "horizons", "all"
 
 
-class FittedModel(Protocol):
-    """One model of one horizon and seed."""
-
-    def score(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """Scores ``[M]`` of the columns ``[M, F]``."""
-
-    def contributions(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """What each column adds to the score, ``[M, F]``; with a constant they sum to it."""
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What it is, for its file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A weight a column and a constant."""
-
-    weight_F: NDArray[np.float64]
-    constant: float
-
-    def score(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """The weighted sum of the columns, ``[M]``."""
-        return np.asarray(x_MF.astype(np.float64) @ self.weight_F + self.constant)
-
-    def contributions(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """Weight times column, ``[M, F]``."""
-        return np.asarray(x_MF.astype(np.float64) * self.weight_F)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights ``[F]`` and the constant."""
-        return {"weight": self.weight_F, "constant": np.array(self.constant)}
-
-
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """Gradient-boosted trees of LightGBM."""
-
-    booster: "lightgbm.Booster"
-
-    def score(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """The sum of the leaves, ``[M]``."""
-        return np.asarray(self.booster.predict(x_MF), dtype=np.float64)
-
-    def contributions(self, x_MF: Matrix) -> NDArray[np.float64]:
-        """SHAP values of the trees (Lundberg et al. 2020), ``[M, F]``."""
-        with_base = self.booster.predict(x_MF, pred_contrib=True)
-        return np.asarray(with_base, dtype=np.float64)[:, :-1]
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """LightGBM's own text, every number in full."""
-        text = self.booster.model_to_string().encode()
-        return {"trees": np.frombuffer(text, dtype=np.uint8)}
+class _Explaining(Protocol):
+    def contributions(self, day: Day, horizon: int) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class FittedModels:
-    """All models of one kind: by horizon in sessions, one a seed. The score is their mean."""
+    """All models of one kind, one a seed. The score is their mean."""
 
-    by_horizon: Mapping[int, Sequence[FittedModel]]
+    models: Sequence[Model]
+    horizons: tuple[int, ...]
+    """Sessions that each of their scores looks ahead."""
 
-    def score(self, x_MF: Matrix, horizons: Sequence[int]) -> NDArray[np.float64]:
-        """Mean over seeds at each horizon, ``[M, H]``; NaN at a horizon without a model."""
-        score_MH = np.full((len(x_MF), len(horizons)), np.nan)
-        for h, horizon in enumerate(horizons):
-            if horizon in self.by_horizon:
-                score_MH[:, h] = np.mean([m.score(x_MF) for m in self.by_horizon[horizon]], axis=0)
-        return score_MH
+    def score(self, day: Day) -> NDArray[np.float64]:
+        """Mean over seeds at each of the day's horizons, ``[N, H]``; NaN at one that they do not know."""
+        known = replace(day, horizons=self.horizons)
+        mean = np.mean([model.score(known) for model in self.models], axis=0)
+        score_NH = np.full((len(day.x_NF), len(day.horizons)), np.nan)
+        for h, horizon in enumerate(day.horizons):
+            if horizon in self.horizons:
+                score_NH[:, h] = mean[:, self.horizons.index(horizon)]
+        return score_NH
 
-    def contributions(self, x_MF: Matrix, horizon: int) -> NDArray[np.float64]:
-        """What each column adds to the score of a horizon, ``[M, F]``; 0 without a model of it."""
-        models = self.by_horizon.get(horizon, ())
-        total_MF = np.zeros(x_MF.shape)
-        for model in models:
-            total_MF += model.contributions(x_MF) / len(models)
-        return total_MF
+    def contributions(self, day: Day, horizon: int, rows: slice) -> NDArray[np.float64]:
+        """What each column adds to the score of a horizon, for some stocks of the day, ``[R, F]``.
+
+        Of a model that does not tell: by how much the score falls when the column is missing for them (0).
+        """
+        if horizon not in self.horizons:
+            return np.zeros(day.x_NF[rows].shape)
+        known = replace(day, horizons=self.horizons)
+        told = [_contributions(model, known, horizon, rows) for model in self.models]
+        return np.asarray(np.mean(told, axis=0))
 
     def write(self, path: Path) -> None:
         """One file with all of them, complete or absent; nothing in it is executed when it is read."""
-        named = {
-            f"{horizon}.{n}.{name}": array
-            for horizon, models in self.by_horizon.items()
-            for n, model in enumerate(models)
-            for name, array in model.arrays().items()
-        }
+        named: dict[str, NDArray[Any]] = {_HORIZONS: np.array(self.horizons)}
+        for n, model in enumerate(self.models):
+            for key, array in model.state().items():
+                horizon, dot, part = key.partition(".")
+                group = horizon if dot and horizon.isdigit() else _ALL
+                named[f"{group}.{n}.{key if group == _ALL else part}"] = array
         content = io.BytesIO()
-        np.savez_compressed(content, **named)  # type: ignore[arg-type]  # names are no option of it
+        np.savez_compressed(content, allow_pickle=False, **named)
         write_bytes(path, content.getvalue())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """IntegrityError where the file does not hold such models."""
+    def read(cls, path: Path, make: Callable[[], Model]) -> Self:
+        """``make``: a model of this kind. IntegrityError where the file does not hold such models."""
         try:
-            with np.load(io.BytesIO(hashes.read(path)), allow_pickle=False) as data:
-                parts: dict[tuple[int, int], dict[str, NDArray[Any]]] = {}
-                for name in data.files:
-                    horizon, n, part = name.split(".")
-                    parts.setdefault((int(horizon), int(n)), {})[part] = data[name]
-            found: dict[int, list[FittedModel]] = {}
-            for (horizon, _), arrays in sorted(parts.items()):
-                found.setdefault(horizon, []).append(_model(arrays))
+            horizons, states = _read(path)
+            models = []
+            for n in sorted(states):
+                model = make()
+                model.restore(states[n])
+                models.append(model)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise IntegrityError(f"{path}: holds no fitted models ({error})") from error
-        return cls(found)
+        return cls(models, horizons)
 
 
-def _model(arrays: Mapping[str, NDArray[Any]]) -> FittedModel:
-    if "trees" not in arrays:
-        return Line(arrays["weight"], float(arrays["constant"]))
-    import lightgbm
+def _read(path: Path) -> tuple[tuple[int, ...], Mapping[int, dict[str, NDArray[Any]]]]:
+    """Horizons, and the state of each seed. A file of before names its horizons in those of the arrays."""
+    states: dict[int, dict[str, NDArray[Any]]] = {}
+    named: set[int] = set()
+    with np.load(io.BytesIO(hashes.read(path)), allow_pickle=False) as data:
+        for name in data.files:
+            if name == _HORIZONS:
+                continue
+            group, n, part = name.split(".", 2)
+            if group != _ALL:
+                named.add(int(group))
+            states.setdefault(int(n), {})[part if group == _ALL else f"{group}.{part}"] = data[name]
+        kept = data[_HORIZONS].tolist() if _HORIZONS in data.files else sorted(named)
+    return tuple(kept), states
 
-    try:
-        return Trees(lightgbm.Booster(model_str=arrays["trees"].tobytes().decode()))
-    except lightgbm.basic.LightGBMError as error:
-        raise ValueError(str(error)) from error
+
+def _contributions(model: Model, day: Day, horizon: int, rows: slice) -> NDArray[np.float64]:
+    inner = getattr(model, "inner", model)
+    if isinstance(inner, PerHorizon) and type(inner).score is PerHorizon.score:  # row by row
+        day, rows = replace(day, x_NF=day.x_NF[rows]), slice(None)
+    if hasattr(model, "contributions"):
+        told = cast(_Explaining, model).contributions(day, horizon)
+        return np.asarray(told, dtype=np.float64)[rows]
+    h = day.horizons.index(horizon)
+    whole = model.score(day)[rows, h]
+    found = np.zeros((len(whole), day.x_NF.shape[1]))
+    for f in range(day.x_NF.shape[1]):
+        without = day.x_NF.copy()
+        without[rows, f] = 0.0
+        found[:, f] = whole - model.score(replace(day, x_NF=without))[rows, h]
+    return found

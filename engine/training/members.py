@@ -7,7 +7,6 @@ made neutral to `loss.neutral_to`.
 # Shape suffixes: M stocks, T sessions, F columns, H horizons, E edges, R explained stocks, X left-out edges,
 # L rows of a network's batch, K neighbours of a row.
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from engine.dataset.batch import Batch
 from engine.dataset.heard import neighbour_means
 from engine.dataset.neighbours import neighbour_table
 from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model_kit import Day
 from engine.records.train import NETWORK
 from engine.signals.window import DayWindow
 from engine.training.fitted import FittedModels
@@ -167,33 +167,42 @@ class NetworkMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedMember:
-    """Ridge or LightGBM."""
+    """Ridge, LightGBM or a model of one's own."""
 
     name: str
     models: FittedModels
-    horizons: Sequence[int]
+    horizons: tuple[int, ...]
     """Sessions of each column of the scores."""
+    columns: tuple[str, ...]
+    """Names of what it sees."""
     view: View
 
     def score(self, window: DayWindow, horizon: int) -> MemberScore:
         """Mean over seeds of the scores, standardised over the day's stocks."""
-        raw_MH = self._raw(self.view.of(window))
+        raw_MH = self.models.score(self._day(window))
         return MemberScore(score_MH=standardised(raw_MH), deviation=float(raw_MH[:, horizon].std()))
 
     def explain(self, window: DayWindow, base: int, explained: int, horizon: int) -> MemberTold:
-        """Weight times column or SHAP values; scores without an edge move where neighbours are heard."""
-        seen = self.view.of(window)
-        raw_L = self._raw(seen)[:, horizon]
+        """Weight times column, SHAP values or what a column's absence takes; scores without an edge move
+        where neighbours are heard.
+        """
+        day, told = self._day(window), slice(base, base + explained)
+        raw_L = self.models.score(day)[:, horizon]
         day_M = raw_L[:base]
         deviation = _deviation(day_M) + _TINY
-        own_RF = seen.x_MTF[base : base + explained, -1]
+        contribution_RF = self.models.contributions(day, self.horizons[horizon], told)
         return MemberTold(
-            contribution_RF=self.models.contributions(own_RF, self.horizons[horizon]) / deviation,
+            contribution_RF=contribution_RF / deviation,
             score_X=(raw_L[base + explained :] - day_M.mean()) / deviation,
         )
 
-    def _raw(self, seen: DayWindow) -> NDArray[np.float64]:
-        return self.models.score(seen.x_MTF[:, -1], self.horizons)
+    def _day(self, window: DayWindow) -> Day:
+        return Day(
+            date=np.datetime64(window.date),
+            x_NF=self.view.of(window).x_MTF[:, -1],
+            columns=self.columns,
+            horizons=self.horizons,
+        )
 
 
 def batch_of(window: DayWindow) -> Batch:

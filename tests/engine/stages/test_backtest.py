@@ -122,7 +122,7 @@ def test_trading_is_configured_by_the_command_and_the_rest_by_the_run(
     )
     assert (mixed.costs.commission_bps, mixed.portfolio.strategy) == (7.0, "score_weighted")
     assert mixed.training.seed == Config().training.seed
-    assert stage.trial_settings(mixed)["costs"]["commission_bps"] == 7.0
+    assert stage.trial_settings(mixed, Path())["costs"]["commission_bps"] == 7.0
 
 
 def test_a_day_that_hangs_on_one_stock_is_told() -> None:

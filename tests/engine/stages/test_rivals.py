@@ -18,6 +18,7 @@ from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
 from engine.model.build import build_model
+from engine.model_kit import LightGBMModel
 from engine.runs.events import Advanced, ControlAnswered, RunEvent
 from engine.runs.launch import ControlFiles
 from engine.runs.sink import ListSink, NullSink
@@ -27,8 +28,7 @@ from engine.stages.fit import score_seeds
 from engine.stages.identity import identity
 from engine.stages.load import Dataset, as_taught
 from engine.stages.rivals import hearing, score_rivals
-from engine.training import baselines
-from engine.training.baselines import count_fits
+from engine.training.baselines import RULES, compute_baselines, count_fits
 from engine.training.device import Runtime
 from engine.training.members import PERCEPTRON, perceptron
 from engine.training.scoring import score_days
@@ -42,7 +42,7 @@ RUNTIME = Runtime(device=torch.device("cpu"), mode="safe", autocast=False, threa
 def _few_trees_one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_LIGHTGBM_ROUNDS", 5)
+        patch.setattr(LightGBMModel, "rounds", 5)
         yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=False)
@@ -189,7 +189,7 @@ def test_with_neighbours_every_rival_hears_them(
     heard = bench.scores(hears=True)
     for name in ("ridge", "lightgbm", PERCEPTRON):
         assert not of(heard, name)["score_5"].equals(of(frame, name)["score_5"])
-    for name in baselines.RULES:
+    for name in RULES:
         assert of(heard, name).equals(of(frame, name), null_equal=True)
 
 
@@ -225,7 +225,8 @@ def test_a_refit_after_it_changes_no_network_and_weights_of_days_do(
     assert of_config(training__refit=True) == of_config()
     assert of_config(training__recency_half_life=250) != of_config()
     known = world.config.training.model_dump(
-        mode="json", exclude={"device", "rivals_hear_neighbours", "refit", "recency_half_life"}
+        mode="json",
+        exclude={"device", "own_models", "rivals_hear_neighbours", "refit", "recency_half_life"},
     )
     rules = {
         "training": known,
@@ -269,7 +270,7 @@ def test_its_training_tells_progress_and_answers_and_nothing_else(bench: Bench) 
         "mlp seed 2",
     ]
     assert sum(event.note.startswith("mlp epoch") for event in told) == 4
-    assert told[-1].done == told[-1].total == 2 * 4 + 2
+    assert told[-1].done == told[-1].total == 2 * 2 + 2
 
 
 def test_stopped_in_its_training_it_goes_on_to_the_same_bits(
@@ -277,8 +278,8 @@ def test_stopped_in_its_training_it_goes_on_to_the_same_bits(
 ) -> None:
     run = bench.run()
     fits = count_fits(bench.world.config, 1)
-    looks = fits + fits // 2 * baselines._LIGHTGBM_ROUNDS  # half of them are LightGBM
-    with pytest.raises(Interrupted, match="after ridge h=5 seed 1"):
+    looks = fits + len(bench.world.config.baseline_horizons) * LightGBMModel.rounds
+    with pytest.raises(Interrupted, match="after ridge seed 1"):
         bench.scores(run=run, stop=StopAfter(1))
     assert not run.path("checkpoints").exists()
     with pytest.raises(Interrupted, match="mlp-fold-0-seed-1"):
@@ -301,14 +302,14 @@ def test_with_a_refit_test_scores_are_learned_up_to_the_embargo_and_validation_s
     again = bench.scores(run=run, training__refit=True)
     for part in ("validation", "test"):
         rows = pl.col("split") == part
-        for name in (*baselines.RULES, "ridge", "lightgbm", PERCEPTRON):
+        for name in (*RULES, "ridge", "lightgbm", PERCEPTRON):
             same = (
                 of(again, name).filter(rows).equals(of(frame, name).filter(rows), null_equal=True)
             )
-            assert same == (part == "validation" or name in baselines.RULES), (name, part)
+            assert same == (part == "validation" or name in RULES), (name, part)
     config = override(world.config, {"training.refit": True}, origin="test")
     longer = refit_split(world.features, world.split, config.split, config.universe.min_names)
-    alone = baselines.compute_baselines(
+    alone = compute_baselines(
         as_taught(bench.dataset(), longer, config).features,
         longer,
         config=config,

@@ -7,23 +7,20 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from engine.dataset.batch import make_batch
 from engine.errors import Interrupted
 from engine.evaluation.rank_ic import rank_ic_series
+from engine.features.feature_set import FeatureSet
+from engine.model_kit import Days, Fitted, LightGBMModel, Matrix, RidgeModel, idle
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink, NullSink
 from engine.stages.load import recency_weights
 from engine.training import baselines
-from engine.training.baselines import (
-    FITS,
-    RULES,
-    _fit_ridge,
-    _training_rows,
-    compute_baselines,
-    count_fits,
-)
+from engine.training.baselines import RULES, _learned_days, compute_baselines, count_fits
 from engine.training.evaluate import evaluate, paired_rank_ic, scored_days
+from engine.training.own_models import FITS
 from tests.conftest import World
 
 
@@ -31,8 +28,16 @@ from tests.conftest import World
 def _few_trees() -> Iterator[None]:
     """Nothing here asks how good the trees are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_LIGHTGBM_ROUNDS", 10)
+        patch.setattr(LightGBMModel, "rounds", 10)
         yield
+
+
+def learned(features: FeatureSet, train: NDArray[np.int64]) -> Days:
+    return _learned_days(features, train, features.horizons, 1, idle)
+
+
+def ridge(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, days: Days) -> Fitted:
+    return RidgeModel().fit_one(x_MF, y_M, weight_M, days)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +89,12 @@ def test_they_learn_the_target_of_the_network(world: World) -> None:
     """Of the same day, bit for bit; what `FeatureSet.neutral` names is no part of it."""
     taught = replace(world.features, neutral=("beta_60", "volatility_20"))
     train = world.split.train[-1:]
-    x_MF, target_MH, _ = _training_rows(taught, train, 1)
+    days = learned(taught, train)
+    x_MF, target_MH = days.x_MF, days.target_MH
     batch = make_batch(taught, None, train.tolist(), world.config.split.window)
     np.testing.assert_array_equal(target_MH, batch.target_MH.numpy())
     np.testing.assert_array_equal(x_MF, batch.x_MTF[:, -1].numpy())
-    plain = _training_rows(world.features, train, 1)[1]
+    plain = learned(world.features, train).target_MH
     assert not np.array_equal(plain, target_MH, equal_nan=True)
 
 
@@ -104,9 +110,10 @@ def test_ridge_does_not_learn_what_its_label_is_neutral_to(world: World) -> None
     weights = {}
     for neutral in ((), ("beta_60",)):
         known = replace(world.features, forward_return_SNH=returns_SNH, neutral=neutral)
-        x_MF, target_MH, _ = _training_rows(known, world.split.train, 1)
+        days = learned(known, world.split.train)
+        x_MF, target_MH = days.x_MF, days.target_MH
         kept_M = np.isfinite(target_MH[:, 0])
-        line = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], None, 1)
+        line = ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], None, days)
         zero, one_b, one_c = line.score(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
         weights[neutral] = (one_b - zero, one_c - zero)
     assert weights[()][0] > 2 * weights[()][1] > 0
@@ -119,8 +126,9 @@ def test_a_row_of_twice_the_weight_is_two_rows(world: World) -> None:
     x_MF, y_M = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=40).astype(np.float32)
     weight_M = np.repeat([1.0, 2.0], 20).astype(np.float32)
     twice_M = np.concatenate([np.arange(40), np.arange(20, 40)])
-    ours = _fit_ridge(x_MF, y_M, weight_M / weight_M.mean(), 1)
-    theirs = _fit_ridge(x_MF[twice_M], y_M[twice_M], None, 1)
+    days = learned(world.features, world.split.train[-1:])
+    ours = ridge(x_MF, y_M, weight_M / weight_M.mean(), days)
+    theirs = ridge(x_MF[twice_M], y_M[twice_M], None, days)
     np.testing.assert_allclose(ours.score(x_MF), theirs.score(x_MF), atol=1e-5)
 
 
@@ -135,7 +143,8 @@ def test_older_days_count_less_for_both(world: World) -> None:
     weighted = replace(world.features, weight_S=weight_S)
     sessions = train[[0, -1]]
     counts = [int(world.features.member_SN[session].sum()) for session in sessions]
-    weight_M = _training_rows(weighted, sessions, 1)[2]
+    weight_M = learned(weighted, sessions).weight_M
+    assert weight_M is not None
     np.testing.assert_array_equal(weight_M, np.repeat(weight_S[sessions], counts))
     frames = [
         compute_baselines(
@@ -184,7 +193,8 @@ def test_of_too_many_days_each_seed_takes_its_own(
     train, member_SN = world.split.train, world.features.member_SN
     monkeypatch.setattr(baselines, "_MAX_ROWS", int(member_SN[train].sum()) // 2 + 1)
     for seed in (1, 2):
-        rows = len(_training_rows(world.features, train, seed)[0])
+        days = _learned_days(world.features, train, world.features.horizons, seed, idle)
+        rows = len(days.x_MF)
         assert rows == member_SN[train[seed % 2 :: 2]].sum()
 
 
@@ -217,7 +227,7 @@ def test_a_rule_without_its_feature_is_left_out_and_said(world: World) -> None:
     made = compute_baselines(renamed, world.split, config=world.config, sink=sink, done=told.append)
     assert "reversal_1" not in made["name"].unique().to_list()
     assert any(isinstance(e, Noted) and "reversal_1" in e.message for e in sink.events)
-    assert len(told) == count_fits(world.config, 1) == 4
+    assert len(told) == count_fits(world.config, 1) == 2
 
 
 def test_a_paired_difference_is_the_mean_of_daily_differences(

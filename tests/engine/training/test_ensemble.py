@@ -11,14 +11,15 @@ from safetensors.torch import save_file
 from scipy.stats import rankdata
 
 from engine.dataset.batch import TENSORS, make_batch
-from engine.dataset.heard import with_neighbours
+from engine.dataset.heard import with_heard_names, with_neighbours
 from engine.errors import GateError
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
+from engine.model_kit import RidgeModel
 from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.training.ensemble import Ensemble
-from engine.training.fitted import FittedModels, Line
+from engine.training.fitted import FittedModels
 from engine.training.members import FittedMember, NetworkMember, View, batch_of, standardised
 from engine.training.snapshots import MODEL
 from tests.conftest import World
@@ -124,10 +125,10 @@ def test_weights_of_another_network_are_refused_in_clear_words(
     """Those of version 1 had other parts and no number."""
     network = networks_of(ensemble(world, 1))[0]
     tensors = {MODEL + name: value for name, value in network.state_dict().items()}
-    path, n_features = tmp_path / "seed-1.safetensors", len(world.features.features)
+    path, names = tmp_path / "seed-1.safetensors", world.features.features
     save_file(tensors, path)
     files = MemberFiles(name="network", paths=(path,), blocks=(tuple(sorted(network.blocks)),))
-    loaded = Ensemble.load([files], world.config, n_features)
+    loaded = Ensemble.load([files], world.config, names)
     window = window_of(world, int(world.split.test[3]))
     assert np.array_equal(
         loaded.rank(window, H).score_MH, ensemble(world, 1).rank(window, H).score_MH
@@ -135,7 +136,7 @@ def test_weights_of_another_network_are_refused_in_clear_words(
     del tensors[MODEL + "network"]
     save_file(tensors | {MODEL + "gat.out_norm.weight": torch.ones(8)}, path)
     with pytest.raises(GateError, match="weights of network 1, this version runs network 2"):
-        Ensemble.load([files], world.config, n_features)
+        Ensemble.load([files], world.config, names)
 
 
 def test_contributions_are_the_slope_times_the_input(world: World) -> None:
@@ -162,11 +163,14 @@ def test_contributions_are_the_slope_times_the_input(world: World) -> None:
 def fitted(world: World) -> FittedMember:
     """A line on the stocks' own columns and their neighbours' means; it knows one horizon of four."""
     width = 2 * len(world.features.features)
-    line = Line(np.random.default_rng(5).standard_normal(width), 0.3)
+    line, horizon = RidgeModel(), world.features.horizons[H]
+    weight_F = np.random.default_rng(5).standard_normal(width)
+    line.restore({f"{horizon}.weight": weight_F, f"{horizon}.constant": np.array(0.3)})
     return FittedMember(
         name="ridge",
-        models=FittedModels({world.features.horizons[H]: [line]}),
+        models=FittedModels([line], (horizon,)),
         horizons=world.features.horizons,
+        columns=with_heard_names(world.features.features),
         view=View(last=True, heard=np.dtype(np.float16)),
     )
 
@@ -218,7 +222,7 @@ def test_a_blend_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
 
 def raw_score(member: NetworkMember | FittedMember, window: DayWindow) -> NDArray[np.float64]:
     if isinstance(member, FittedMember):
-        return member.models.score(member.view.of(window).x_MTF[:, -1], member.horizons)[:, H]
+        return member.models.score(member._day(window))[:, H]
     with torch.inference_mode():
         score_M: NDArray[np.float64] = (
             member.networks[0](batch_of(window)).score_MH[:, H].double().numpy()

@@ -165,6 +165,7 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("N", "note", "write a note on the run"),
         _key("p", "ask('promote')", "make it the champion, if the gate lets it"),
         _key("b", "ask('backtest')", "backtest it"),
+        _key("X", "ask('export')", "hand it on: MLflow, TensorBoard, Excel and others"),
         _key("r", "resume", "resume a run that was stopped or died"),
         _key("s", "stop", "stop a run at work"),
     ),

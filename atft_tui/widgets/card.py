@@ -272,8 +272,8 @@ def _ranks(ranks: Sequence[RankChange], width: int) -> list[Text]:
 _BPS = 1e4
 _LEAST_CHART, _HIGHEST_CHART, _NARROWEST_CHART = 5, 16, 20
 """Lines and columns that a chart needs, and lines that are enough."""
-_SPLIT = 24
-"""Columns of the table of parts."""
+_SPLIT = 12, 6
+"""Columns of the table of parts: its names, and each entry."""
 
 
 class LedgerPanel(PartPanel[Shadow]):
@@ -290,8 +290,9 @@ class LedgerPanel(PartPanel[Shadow]):
         lines += [_live(live) for live in told.live.values()]
         lines.append(Text())
         split, room = _split(totals), height - len(lines)
-        chart = _chart(told, width - _SPLIT - 2, room) if room >= _LEAST_CHART else []
-        return page(lines + (beside(split, chart, _SPLIT) if chart else split), width, height)
+        wide = _SPLIT[0] + _SPLIT[1] * len(totals)
+        chart = _chart(told, width - wide - 2, room) if room >= _LEAST_CHART else []
+        return page(lines + (beside(split, chart, wide) if chart else split), width, height)
 
 
 def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:

@@ -297,6 +297,22 @@ _DAILY: tuple[Command, ...] = (
     Command("ledger",
             "Sealed signals filled at the next real open and close, against the backtest.",
             "engine.stages.ledger:ledger"),
+    Command("orders", "The sealed orders of a session as a file that a broker takes.",
+            "engine.stages.orders:orders", configurable=False, parameters=(
+        _SESSION,
+        _option("to", "ibkr, alpaca, sbi, rakuten, or a template brokers/NAME.toml of the workspace.",
+               required=True),
+        _option("output", "The file to write.", required=True),
+        _flag("force", "Also where the card says STOP."),
+    )),
+    Command("fills", "Read back what became of sealed orders in the account; `ledger` shows it.",
+            "engine.stages.fills:fills", configurable=False, parameters=(
+        _argument("file", "A broker's report of executions: code, shares, price, buy or sell.",
+                 required=True),
+        _option("session", "The session that was sealed, or 2016-12-30-r1.", required=True),
+        _option("columns",
+               "Its columns, code=THEIRS,shares=THEIRS,price=THEIRS; also side, date, commission."),
+    )),
     Command("track",
             "The record of what was sealed as one signed file, or check such a file of anybody.",
             "engine.stages.track:track", configurable=False, parameters=(

@@ -35,7 +35,7 @@ def feed(
     """Hand all points of the run to the receiver; whether the run has ended.
 
     ``follow``: go on until it ends, its process is gone, or ``stopped`` says so, which is looked at
-    several times a second. What was read by then has been handed on, and the receiver was ended.
+    twice a second. What was read by then has been handed on, and the receiver was ended.
     """
     points, offset = Points(), 0
     finished: RunFinished | None = None

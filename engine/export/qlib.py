@@ -3,8 +3,8 @@
 Qlib's recorder keeps ``pred.pkl``. A pickle runs code when it is read, so none is written: ``pred.parquet``
 comes back from pandas as the very frame, index (datetime, instrument), column score, which
 ``DataFrame.to_pickle`` turns into that file. The bars lie as Qlib's own ``scripts/dump_bin.py`` reads them: a
-CSV file an instrument, prices adjusted, ``factor`` = adjusted / quoted price, volume so that volume x
-factor is what was traded.
+CSV file an instrument, prices adjusted, ``factor`` = adjusted / quoted price, and volume so that volume x
+factor is the number of shares that changed hands.
 """
 
 import re
@@ -30,8 +30,8 @@ def write(folder: Path, labelled: pl.DataFrame, bars: pl.DataFrame) -> Exported:
     """``pred.parquet``, ``label.parquet``, both as CSV, and ``bars/CODE.csv``.
 
     ``labelled``: ``date, symbol, score, forward_return``, a fraction, NaN where it is not known. ``bars``:
-    of the panel, ``date, symbol, open, high, low, close, volume, close_raw``. DataError for a code that is
-    no file name.
+    of the panel, ``date, symbol, open, high, low, close, volume, close_raw, reinvested``. DataError for a
+    code that is no file name.
     """
     rows = labelled.rename({"date": _INDEX[0], "symbol": _INDEX[1]}).sort(*_INDEX)
     label = pl.col("forward_return").fill_nan(None).alias("label")
@@ -43,9 +43,15 @@ def write(folder: Path, labelled: pl.DataFrame, bars: pl.DataFrame) -> Exported:
     for name, frame in tables.items():
         write_text(folder / f"{name}.csv", frame.write_csv())
         files.append(str(folder / f"{name}.csv"))
-    factor = pl.col("close") / pl.col("close_raw")
     wanted = bars.select(
-        "symbol", "date", "open", "high", "low", "close", "volume", factor.alias("factor")
+        "symbol",
+        "date",
+        "open",
+        "high",
+        "low",
+        "close",
+        pl.col("volume") / pl.col("reinvested"),  # dividends are in the factor, not in our volume
+        (pl.col("close") / pl.col("close_raw")).alias("factor"),
     )
     stocks = 0
     for (symbol,), own in wanted.group_by("symbol", maintain_order=True):

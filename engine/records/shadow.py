@@ -8,8 +8,12 @@ from msgspec import Struct, field
 from engine.records.card import LiveRankIC
 from engine.records.figure import SURE, is_noise
 
-Entry = Literal["open", "close"]
-ENTRIES: tuple[Entry, ...] = ("open", "close")
+Entry = Literal["open", "close", "fills"]
+SIMULATED: tuple[Entry, ...] = ("open", "close")
+"""Where a sealed book is filled by the prices of the store."""
+ACTUAL: Entry = "fills"
+"""By the fills of the account, held against the close of their session."""
+ENTRIES = (*SIMULATED, ACTUAL)
 PARTS = ("revision", "sizing", "rounding", "missed", "cost")
 """What the gap between backtest and fill is made of."""
 
@@ -28,7 +32,7 @@ class ShadowParts(Struct, frozen=True, kw_only=True):
     missed: float
     """Because of refused and unfilled orders."""
     cost: float
-    """Commission, slippage and borrow."""
+    """Commission, slippage and borrow; of fills the slippage is against the close of their session."""
     realised: float
     """Backtest and all parts."""
 
@@ -45,7 +49,7 @@ class ShadowRow(ShadowParts, frozen=True, kw_only=True):
     verdict: str
     """The verdict of the signal's card."""
     entry: Entry
-    """Whether it is filled at the open or at the close of the next session."""
+    """Whether it is filled at the open or at the close of the next session, or as the account was."""
     filled: str
     until: str
     """ISO dates of its fill and of the next book's."""
@@ -99,6 +103,7 @@ class ShadowLedger(Struct, frozen=True, kw_only=True):
     pending: tuple[str, ...]
     """Sessions whose next two are not there yet."""
     all: dict[Entry, ShadowTotal]
+    """``fills`` only where some were read back."""
     traded: dict[Entry, ShadowTotal] = {}
     """Only of signals whose card said TRADE."""
     running: dict[Entry, tuple[GapPoint, ...]] = {}

@@ -73,7 +73,7 @@ class _Matches:
         return {code: known for code, known in self.found.items() if code != known}
 
 
-def _match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "") -> _Matches:
+def match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "") -> _Matches:
     """Each code as it is known, where that is beyond doubt.
 
     ``market``: country or exchange of the known codes ("us", "jp", "XLON"): 7203.HK is then no stock of
@@ -214,7 +214,7 @@ def account_of(
 ) -> Account:
     """The file's lines matched to ``known`` codes and summed.
 
-    ``market``: exchange or country of the store (`_match_codes`). ``cash`` goes before the file's.
+    ``market``: exchange or country of the store (`match_codes`). ``cash`` goes before the file's.
     UsageError without any cash, and where two spellings in one account are one stock.
     """
     money = file.cash if cash is None else cash
@@ -225,7 +225,7 @@ def account_of(
         )
     held = [line for line in file.lines if line.shares]
     foreign = {line.code: line.currency for line in held if _foreign(line.currency, currency)}
-    matches = _match_codes(
+    matches = match_codes(
         dict.fromkeys(line.code for line in file.lines if line.code not in foreign),
         known,
         market=market,

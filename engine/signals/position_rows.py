@@ -133,14 +133,15 @@ def read_rows(path: Path, said: Mapping[str, str]) -> PositionTable:
     if content.startswith(b"PK\x03\x04"):
         raise UsageError(f"{path}: a workbook or archive, not text", hint="save it as CSV")
     text = decoded(content, name=str(path))[0].decode("utf-8")
-    tried = [_rows(_records(text, separator), separator, said) for separator in SEPARATORS]
+    tried = [_rows(records_of(text, separator), separator, said) for separator in SEPARATORS]
     best = max(tried, key=lambda found: (len(found.rows), found.separator == ","))
     if not best.rows and not any(_heads(text, separator, said) for separator in SEPARATORS):
         raise _no_columns(path, text, said)
     return best
 
 
-def _records(text: str, separator: str) -> list[_Record]:
+def records_of(text: str, separator: str) -> list[_Record]:
+    """The lines of a text, counted from 1, with their cells; space around cells is left out."""
     reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator)
     found, before = [], 0
     for cells in reader:
@@ -150,7 +151,7 @@ def _records(text: str, separator: str) -> list[_Record]:
 
 
 def _heads(text: str, separator: str, said: Mapping[str, str]) -> bool:
-    return any(_head_of(cells, said) for _, cells in _records(text, separator))
+    return any(_head_of(cells, said) for _, cells in records_of(text, separator))
 
 
 def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -> PositionTable:
@@ -221,7 +222,7 @@ def _statement(
 
 def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:
     """Names what the file has where names are looked for: its widest line without numbers."""
-    rows = [cells for separator in SEPARATORS for _, cells in _records(text, separator)]
+    rows = [cells for separator in SEPARATORS for _, cells in records_of(text, separator)]
     named = [row for row in rows if _looks_like_names(row)] or [row for row in rows if any(row)]
     widest: list[str] = max(named, key=len, default=[])
     shown = listed(filter(None, widest))

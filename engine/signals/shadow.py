@@ -22,8 +22,10 @@ from engine.portfolio.market_data import Matrix, forward_fill, price_limits
 from engine.records import record
 from engine.records.flags import BREAK, PROCEEDS
 from engine.records.shadow import (
+    ACTUAL,
     ENTRIES,
     PARTS,
+    SIMULATED,
     Entry,
     GapPoint,
     ShadowParts,
@@ -162,12 +164,32 @@ class Prices:
         )
 
     def at(self, entry: Entry) -> tuple[_Vector, _Vector, _Vector]:
-        """Fill price (NaN = no fill), and what a position is worth at both fills."""
+        """Fill price (NaN = no fill), and what a position is worth at both fills.
+
+        Actual fills come at any time of a session; the book is then worth what it is at the close.
+        """
         price_2N = self.open_2N if entry == "open" else self.close_2N
         # Before an open the last known price is the close of the session before it.
         mark_2N = self.mark_3N[:2] if entry == "open" else self.mark_3N[1:]
         worth_2N = np.where(np.isfinite(price_2N), price_2N, mark_2N)
         return np.where(self.paid_N, np.nan, price_2N[0]), worth_2N[0], worth_2N[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """What became of the orders of a book in the account."""
+
+    shares_N: _Vector
+    """Shares that were traded; negative = sold."""
+    price_N: _Vector
+    """Mean price as a multiple of the sealed close; NaN without a fill."""
+    commission: float
+    """Of all fills, quote currency."""
+
+    def cost(self, book: FilledBook, close_N: _Vector) -> float:
+        """What was paid beyond the close of the session (``close_N``, such multiples), and commission."""
+        slip_N = np.nan_to_num(self.shares_N * book.close_N * (self.price_N - close_N))
+        return float(slip_N.sum()) + self.commission
 
 
 def shadow_row(
@@ -176,23 +198,32 @@ def shadow_row(
     entry: Entry,
     rules: TradingRules,
     today_N: _Vector | None = None,
+    executed: Executed | None = None,
 ) -> ShadowRow:
-    """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
+    """One book over one session.
+
+    ``today_N``: weights that the book would have on today's data; None = the sealed ones. ``executed``: of
+    the entry ``fills``, what the account traded.
+    """
     fill_N, first_N, second_N = prices.at(entry)
     return_N = (second_N + prices.dividend_N) / first_N - 1.0
     exact_N = book.weight_N * first_N
     lots_N = whole_lots(book.weight_N * book.equity, book.close_N, book.market, rules.limits)
     value_N = np.nan_to_num(book.close_N) * first_N / book.equity
-    filled_N = _fills(book, fill_N)
-    position_N = (book.held_N + np.where(filled_N, book.change_N, 0.0)) * value_N
-    traded_N = np.where(filled_N, np.abs(book.change_N), 0.0) * value_N * book.equity
-    spent_N = trading_cost(traded_N, book.close_N * first_N, book.adv_N, book.market, rules.costs)
+    if executed is None:
+        done_N = np.where(_fills(book, fill_N), book.change_N, 0.0)
+        traded_N = np.abs(done_N) * value_N * book.equity
+        price_N = book.close_N * first_N
+        spent = trading_cost(traded_N, price_N, book.adv_N, book.market, rules.costs).sum()
+    else:
+        done_N, spent = executed.shares_N, executed.cost(book, first_N)
+    position_N = (book.held_N + done_N) * value_N
     borrow = float((np.maximum(-position_N, 0.0) * book.borrow_N).sum())
     ideal_N = book.weight_N if today_N is None else today_N
     steps = [ideal_N, book.weight_N, exact_N, lots_N * value_N, position_N]
     gross = [float((step_N * return_N).sum()) for step_N in steps]
-    cost = -float(spent_N.sum()) / book.equity - borrow
-    open_N = (book.change_N != 0) & ~filled_N
+    cost = -float(spent) / book.equity - borrow
+    open_N = (book.change_N != 0) & (done_N == 0)
     names = [book.symbols[n] for n in np.flatnonzero(open_N)]
     return ShadowRow(
         session=book.session,
@@ -226,7 +257,14 @@ def _fills(book: FilledBook, fill_N: _Vector) -> NDArray[np.bool_]:
 
 def totals(rows: Sequence[ShadowRow], lag: int) -> dict[Entry, ShadowTotal]:
     """Per entry: means and sums of each part, and the error of the mean gap over ``lag`` sessions."""
-    return {entry: _total([row for row in rows if row.entry == entry], lag) for entry in ENTRIES}
+    return {
+        entry: _total([row for row in rows if row.entry == entry], lag) for entry in _there(rows)
+    }
+
+
+def _there(rows: Sequence[ShadowRow]) -> tuple[Entry, ...]:
+    """The entries to tell of: fills of the account only where there are some."""
+    return ENTRIES if any(row.entry == ACTUAL for row in rows) else SIMULATED
 
 
 def _total(rows: Sequence[ShadowRow], lag: int) -> ShadowTotal:
@@ -247,7 +285,7 @@ def _total(rows: Sequence[ShadowRow], lag: int) -> ShadowTotal:
 def running(rows: Sequence[ShadowRow], lag: int) -> dict[Entry, tuple[GapPoint, ...]]:
     """Per entry, session by session: the mean gap up to it and its standard error (NaN below 3)."""
     found: dict[Entry, tuple[GapPoint, ...]] = {}
-    for entry in ENTRIES:
+    for entry in _there(rows):
         mine = sorted((row for row in rows if row.entry == entry), key=lambda row: row.session)
         gap_D = np.array([row.gap for row in mine])
         found[entry] = tuple(

@@ -20,9 +20,10 @@ from engine.files import strict, write_parquet
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.figure import Figure
+from engine.records.fills import SessionFills, read_fills
 from engine.records.orders import Order, Positions, rows_of
 from engine.records.seal import Seal, SealKey, SignalInputs, read_seal
-from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, ShadowRow
+from engine.records.shadow import ACTUAL, PARTS, SIMULATED, LiveRecord, ShadowLedger, ShadowRow
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack
@@ -37,6 +38,7 @@ from engine.signals.seal import (
     with_trading,
 )
 from engine.signals.shadow import (
+    Executed,
     FilledBook,
     Prices,
     RealPrices,
@@ -144,8 +146,10 @@ class _Reckoner:
         book = _filled_book(seal, inputs, self.pinned, rules, self.dataset.panel)
         prices = Prices.after(real, self.dataset.features.dates_S[session], book.symbols)
         today_N = self._on_todays_data(inputs, config, book.symbols, session)
-        for entry in ENTRIES:
+        for entry in SIMULATED:
             yield shadow_row(book, prices, entry, rules, today_N)
+        if fills := read_fills(self.seals.root, seal, seal.digest):
+            yield shadow_row(book, prices, ACTUAL, rules, today_N, _executed(book, fills))
 
     def _on_todays_data(
         self, inputs: SignalInputs, config: Config, symbols: Sequence[str], session: int
@@ -245,6 +249,17 @@ def _filled_book(
         adv_N=_adv(inputs, pinned, symbols),
         borrow_N=_borrow(pinned.classes(inputs.securities), symbols, rules)
         / panel.sessions_per_year,
+    )
+
+
+def _executed(book: FilledBook, fills: SessionFills) -> Executed:
+    """The fills on the book's axis of stocks."""
+    orders = {order.code: order for order in fills.orders if order.filled}
+    mine = [orders.get(symbol) for symbol in book.symbols]
+    return Executed(
+        shares_N=np.array([_SIGN[one.side] * one.filled if one else 0.0 for one in mine]),
+        price_N=np.array([one.price / one.close if one else math.nan for one in mine]),
+        commission=math.fsum(order.commission for order in orders.values()),
     )
 
 

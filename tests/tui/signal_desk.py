@@ -15,7 +15,7 @@ from engine.records.card import Card, Light, TradeFigures, Verdict
 from engine.records.champion import Action, GateCondition
 from engine.records.orders import Order, Refused, rows_csv
 from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
-from engine.records.shadow import ENTRIES, LiveRecord, ShadowLedger, ShadowRow
+from engine.records.shadow import SIMULATED, LiveRecord, ShadowLedger, ShadowRow
 from engine.schedule.agenda import write_outlook
 from engine.schedule.jobs import LogSink
 from engine.schedule.ledger import ScheduleLedger
@@ -216,7 +216,7 @@ def shadow(workspace: Path, n: int = 12) -> None:
             realised=1e-3 - 1e-4 * (d + 1), orders=4, unfilled=1, unfilled_names="6758",
         )
         for d in range(n)
-        for entry in ENTRIES
+        for entry in SIMULATED
     ]  # fmt: skip
     live = LiveRecord(
         rank_ic=0.021, low=-0.01, sessions=n, expected=0.02, horizon=5, se=0.004

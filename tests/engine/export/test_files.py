@@ -143,11 +143,15 @@ BARS = pl.DataFrame(
         "date": DAYS[:2] * 2, "symbol": ["B", "B", "A", "A"], "open": [1.0, 2.0, 3.0, 4.0],
         "high": [2.0, 3.0, 4.0, 5.0], "low": [0.5, 1.5, 2.5, 3.5], "close": [1.5, 2.5, 3.5, 4.5],
         "volume": [10.0, 20.0, 30.0, 40.0], "close_raw": [3.0, 5.0, 3.5, 4.5],
+        "reinvested": [1.25, 1.0, 1.0, 1.0],
     }
 )  # fmt: skip
 
 
 def test_qlib_gets_its_frame_and_a_file_of_bars_a_stock(tmp_path: Path) -> None:
+    """B was split (0.4 of the scale) and a quarter of it is dividends: 4 shares were traded, 10 on the scale
+    of the split, 8 at the factor of 0.5.
+    """
     rows = {"date": DAYS[:2], "symbol": ["A", "B"], "score": [0.5, -0.5],
             "forward_return": [0.01, float("nan")]}  # fmt: skip
     qlib.write(tmp_path, pl.DataFrame(rows), BARS)
@@ -159,7 +163,7 @@ def test_qlib_gets_its_frame_and_a_file_of_bars_a_stock(tmp_path: Path) -> None:
     assert pd.read_parquet(tmp_path / "label.parquet")["label"].isna().tolist() == [False, True]
     text = (tmp_path / "bars" / "B.csv").read_text().splitlines()
     assert text[:2] == [
-        "symbol,date,open,high,low,close,volume,factor", "B,2015-03-02,1.0,2.0,0.5,1.5,10.0,0.5",
+        "symbol,date,open,high,low,close,volume,factor", "B,2015-03-02,1.0,2.0,0.5,1.5,8.0,0.5",
     ]  # fmt: skip
     assert sorted(p.name for p in (tmp_path / "bars").iterdir()) == ["A.csv", "B.csv"]
     with pytest.raises(DataError, match="no name of a file"):

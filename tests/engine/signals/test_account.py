@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.signals.account import _match_codes, _nearest
+from engine.signals.account import _nearest, match_codes
 
 TOKYO = ("7203", "130A", "25935", "0050")
 YORK = ("AAPL", "BRK.A", "BRK.B", "T", "DE", "HEI")
@@ -23,10 +23,8 @@ YORK = ("AAPL", "BRK.A", "BRK.B", "T", "DE", "HEI")
     ],
 )  # fmt: skip
 def test_a_stock_of_tokyo_under_its_other_names(code: str, known: str) -> None:
-    assert _match_codes([code], TOKYO, market="jp").found == {code: known}
-    assert _match_codes([code], [f"{k}.T" for k in TOKYO], market="jp").found == {
-        code: f"{known}.T"
-    }
+    assert match_codes([code], TOKYO, market="jp").found == {code: known}
+    assert match_codes([code], [f"{k}.T" for k in TOKYO], market="jp").found == {code: f"{known}.T"}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +39,7 @@ def test_a_stock_of_tokyo_under_its_other_names(code: str, known: str) -> None:
     ],
 )  # fmt: skip
 def test_a_stock_of_new_york_under_its_other_names(code: str, known: str) -> None:
-    assert _match_codes([code], YORK, market="us").found == {code: known}
+    assert match_codes([code], YORK, market="us").found == {code: known}
 
 
 @pytest.mark.parametrize(
@@ -62,33 +60,33 @@ def test_a_stock_of_new_york_under_its_other_names(code: str, known: str) -> Non
     ],
 )
 def test_another_stock_is_not_taken_for_it(code: str, known: tuple[str, ...], market: str) -> None:
-    found = _match_codes([code], known, market=market)
+    found = match_codes([code], known, market=market)
     assert (found.found, found.unknown) == ({}, (code,))
 
 
 def test_the_exact_spelling_comes_first_and_a_doubt_is_no_match() -> None:
     known = ("S1", "S1.T", "s1")
-    assert _match_codes(["S1.T", "S1", "s1"], known).respelt == {}
-    assert _match_codes(["S1 JP"], known, market="jp").unsure == {"S1 JP": ("S1", "S1.T", "s1")}
-    assert _match_codes(["BRK B"], ("BRK.B", "BRK-B")).unsure == {"BRK B": ("BRK-B", "BRK.B")}
-    assert _match_codes(["7203"], ("7203.T", "72030.T")).unsure == {"7203": ("7203.T", "72030.T")}
+    assert match_codes(["S1.T", "S1", "s1"], known).respelt == {}
+    assert match_codes(["S1 JP"], known, market="jp").unsure == {"S1 JP": ("S1", "S1.T", "s1")}
+    assert match_codes(["BRK B"], ("BRK.B", "BRK-B")).unsure == {"BRK B": ("BRK-B", "BRK.B")}
+    assert match_codes(["7203"], ("7203.T", "72030.T")).unsure == {"7203": ("7203.T", "72030.T")}
 
 
 def test_a_finer_spelling_wins_over_a_coarser_one() -> None:
-    assert _match_codes(["BRK B"], ("BRKB", "BRK.B")).found == {"BRK B": "BRK.B"}
-    assert _match_codes(["brk.b"], ("BRK-B", "BRK.B")).found == {"brk.b": "BRK.B"}
+    assert match_codes(["BRK B"], ("BRKB", "BRK.B")).found == {"BRK B": "BRK.B"}
+    assert match_codes(["brk.b"], ("BRK-B", "BRK.B")).found == {"brk.b": "BRK.B"}
 
 
 def test_a_market_that_names_no_country_takes_any_exchange() -> None:
-    assert _match_codes(["S0105.T"], ["S0105"], market="synthetic").found == {"S0105.T": "S0105"}
-    assert _match_codes(["VOD.L"], ["VOD"], market="24/7").found == {"VOD.L": "VOD"}
+    assert match_codes(["S0105.T"], ["S0105"], market="synthetic").found == {"S0105.T": "S0105"}
+    assert match_codes(["VOD.L"], ["VOD"], market="24/7").found == {"VOD.L": "VOD"}
 
 
 def test_codes_of_china_and_hong_kong() -> None:
     for code in ("sh600519", "600519.SS", "600519.SH", "sh.600519", "SHA:600519"):
-        assert _match_codes([code], ["600519"], market="XSHG").found == {code: "600519"}
+        assert match_codes([code], ["600519"], market="XSHG").found == {code: "600519"}
     for code in ("700.HK", "00700", "HK.00700", "700 HK"):
-        assert _match_codes([code], ["0700.HK"], market="XHKG").found == {code: "0700.HK"}
+        assert match_codes([code], ["0700.HK"], market="XHKG").found == {code: "0700.HK"}
 
 
 def test_the_nearest_known_codes_are_named() -> None:
@@ -105,5 +103,5 @@ def test_known_codes_find_themselves_however_their_case(
     known: list[str], data: st.DataObject
 ) -> None:
     code = data.draw(st.sampled_from(known))
-    assert _match_codes([code], known).found == {code: code}
-    assert _match_codes([f" {code.lower()}"], known).found == {f" {code.lower()}": code}
+    assert match_codes([code], known).found == {code: code}
+    assert match_codes([f" {code.lower()}"], known).found == {f" {code.lower()}": code}

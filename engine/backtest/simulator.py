@@ -18,7 +18,7 @@ from engine.data.panel import Panel
 from engine.portfolio.book import Book, build_book
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
-from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
+from engine.portfolio.strategy import Decisions, Strategy, Terms, dense_scores, load_strategy
 from engine.records.book import BookExposures, ExtremeDay
 
 _CAPACITY_QUANTILE = 0.95
@@ -98,7 +98,12 @@ class Simulator:
 
     def decide(self, score_DN: Matrix) -> Decisions:
         """The days on which these scores ``[D, N]`` decide a book."""
-        return Decisions.of(score_DN, self.market, self.config.portfolio)
+        terms = Terms(
+            costs=self.config.costs,
+            limits=self.config.constraints,
+            capital=self.config.backtest.initial_cash,
+        )
+        return Decisions.of(score_DN, self.market, self.config.portfolio, terms)
 
     def book(self, score_DN: Matrix, *, trace: bool = False) -> Book:
         """The strategy's book on these scores ``[D, N]``, constraints applied."""

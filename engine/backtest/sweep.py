@@ -19,7 +19,7 @@ from engine.errors import EngineError, UsageError
 from engine.portfolio.book import Book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
-from engine.portfolio.strategy import Decisions
+from engine.portfolio.strategy import Decisions, minds_terms
 from engine.records.backtest import ReturnFigures, SettingsTable
 
 _TABLES = ("portfolio.", "constraints.", "costs.")
@@ -78,7 +78,7 @@ def sweep(
     combinations = list(itertools.product(*grid.values()))
     waiting: list[tuple[Config, Future[BacktestResult] | EngineError]] = []
     books: dict[str, Matrix] = {}
-    decisions: dict[tuple[tuple[int, ...], int], Decisions] = {}
+    decisions: dict[str, Decisions] = {}
     current = simulator
     cells: list[GridPoint] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -87,11 +87,15 @@ def sweep(
             config = override(simulator.config, texts, origin="--grid")
             try:
                 current = current.changed(config, prediction)
-                key = repr((config.portfolio, config.constraints, config.costs.delisting_haircut))
+                terms = config.costs if minds_terms(current.strategy) else None
+                haircut = config.costs.delisting_haircut
+                key = repr((config.portfolio, config.constraints, haircut, terms))
                 if key not in books:
                     books.clear()  # neighbours in the grid share books; older ones are not needed
                     portfolio = config.portfolio
-                    when = (config.traded_horizons, portfolio.rebalance_sessions)
+                    limits = config.constraints if terms else None
+                    step = portfolio.rebalance_sessions
+                    when = repr((config.traded_horizons, step, terms, limits))
                     if when not in decisions:
                         decisions.clear()
                         decisions[when] = current.decide(current.score_DN)

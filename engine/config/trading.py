@@ -32,6 +32,8 @@ class PortfolioConfig(ConfigTable):
     """Styles whose linear part is taken out of the day's scores before the book is chosen: beta,
     volatility, size, momentum, sector. [] = none
     """
+    neutral_share: float = Field(1.0, ge=0, le=1)
+    """Share of that part which is taken out: 0 = none, 1 = all of it."""
     fraction: float = Field(0.1, gt=0, le=0.5)
     """Share of the universe that is bought, and share that is sold short. Fraction."""
     gross: float = Field(2.0, gt=0, le=10)
@@ -48,6 +50,13 @@ class PortfolioConfig(ConfigTable):
     """minimum_turnover: share of the best book's score that the traded book must reach."""
     trade_share: float = Field(0.3, gt=0, le=1)
     """aim_portfolio: share of the way from the held book to the aim that a decision trades."""
+    risk_aversion: float = Field(30.0, ge=0.1, le=100_000)
+    """mean_variance: what half of the book's variance costs, in returns."""
+    max_turnover: float = Field(0.0, ge=0, le=10)
+    """mean_variance: most that a decision buys and sells together. Fraction of equity; 0 = off."""
+    max_lean: float = Field(0.2, ge=0, le=10)
+    """mean_variance: most that the weights times a style's normal scores, and a sector's net weight, may add
+    up to. Fraction of equity; 0 = off."""
 
     @property
     def n_tranches(self) -> int:

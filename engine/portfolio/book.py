@@ -1,7 +1,7 @@
 """From scores to target weights: strategy, tranches, constraints; and what each step took away."""
 
 # Shape suffixes: K decisions, D sessions, N stocks, M scored stocks of a day, X styles.
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,27 +12,21 @@ from numpy.typing import NDArray
 from engine.config import ConstraintConfig, PortfolioConfig, Style
 from engine.errors import GateError
 from engine.evaluation.ranks import correlation_rows
-from engine.features.normalise import normal_scores, residual
+from engine.features.normalise import residual
 from engine.portfolio.construction import overlap, rules
-from engine.portfolio.market_data import MarketData, Matrix
+from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Weights
+from engine.portfolio.risk import style_scores
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.records.book import BookStep
 
-_STYLES: dict[str, Callable[[MarketData], Matrix]] = {
-    "beta": lambda market: market.beta_DN,
-    "volatility": lambda market: market.volatility_DN,
-    "size": lambda market: market.adv_DN,
-    "momentum": lambda market: market.momentum_DN,
-}
-"""Known at the close of each session; only their order within the day counts."""
 _NAMES_PER_STYLE = 10
 """Fewer scored names of a day for each coefficient say nothing about it."""
 _MIN_NAMES = 3
 
 
-def _neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
-    """The decisions with the residuals of their scores on the styles.
+def _neutralised(decisions: Decisions, styles: Sequence[Style], share: float = 1.0) -> Decisions:
+    """The decisions with the residuals of their scores on the styles, or ``share`` of the way to them.
 
     Day by day: normal scores of the scores, less their least-squares fit on the normal scores of the styles
     (a style that is not known counts as the mean) and, with ``sector``, on a constant for each sector. So the
@@ -40,12 +34,15 @@ def _neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
     residuals on risk factors: Grinold & Kahn, Active Portfolio Management, ch. 3). A day with fewer than ten
     scored names for each coefficient gets equal scores, which decide nothing.
     """
-    if not styles:
+    if not styles or not share:
         return decisions
-    known = decisions.neutral
-    if tuple(styles) not in known:
-        known[tuple(styles)] = decisions.with_scores(_residuals(decisions, styles))
-    return known[tuple(styles)]
+    known, key = decisions.neutral, (*styles, share)
+    if key not in known:
+        mixed_KN = _residuals(decisions, styles)
+        if share < 1.0:
+            mixed_KN = share * mixed_KN + (1.0 - share) * decisions.normal_KN
+        known[key] = decisions.with_scores(mixed_KN)
+    return known[key]
 
 
 def _residuals(decisions: Decisions, styles: Sequence[Style]) -> Matrix:
@@ -53,10 +50,8 @@ def _residuals(decisions: Decisions, styles: Sequence[Style]) -> Matrix:
     if "sector" in styles:
         market.require_sectors("portfolio.neutral_to sector")
     scored_KN = np.isfinite(decisions.score_KN)
-    exposure_XKN = np.empty((sum(name != "sector" for name in styles), *scored_KN.shape))
-    for x, name in enumerate(name for name in styles if name != "sector"):
-        known_KN = np.where(scored_KN, _STYLES[name](market)[row_K], np.nan)
-        exposure_XKN[x] = np.nan_to_num(normal_scores(known_KN))
+    measured = [name for name in styles if name != "sector"]
+    exposure_XKN = style_scores(market, row_K, scored_KN, measured)
     group_N = market.sector_N if "sector" in styles else np.zeros_like(market.sector_N)
     out_KN = np.full_like(decisions.score_KN, np.nan)
     for k, scored_N in enumerate(scored_KN):
@@ -125,7 +120,7 @@ def build_book(
     trace: bool = False,
 ) -> Book:
     """Neutralise the scores, choose, overlap, constrain. ``trace`` also measures each step (slower)."""
-    neutral = _neutralised(decisions, portfolio.neutral_to)
+    neutral = _neutralised(decisions, portfolio.neutral_to, portfolio.neutral_share)
     tranche_KN = choose(strategy, neutral, portfolio)
     book_KN = overlap(tranche_KN, portfolio.n_tranches)
     steps = []
@@ -136,7 +131,8 @@ def build_book(
         steps.append(measure(name, wish_KN, decisions))
         if portfolio.neutral_to:
             wish_KN = overlap(choose(strategy, neutral, free), portfolio.n_tranches)
-            name = f"neutral to {', '.join(portfolio.neutral_to)}"
+            part = "" if portfolio.neutral_share == 1.0 else f"{portfolio.neutral_share:.0%} "
+            name = f"{part}neutral to {', '.join(portfolio.neutral_to)}"
             steps.append(measure(name, wish_KN, decisions))
         if portfolio.max_weight < 1.0:
             steps.append(measure(f"name cap {portfolio.max_weight:g}", book_KN, decisions))

@@ -3,7 +3,7 @@
 # Shape suffixes: K decisions, N stocks that are scored on any of them.
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.commands.strategies import built_in_strategies, strategy_summaries
-from engine.config import PortfolioConfig
+from engine.config import ConstraintConfig, CostConfig, PortfolioConfig
 from engine.errors import DataError, GateError, UsageError
 from engine.evaluation.ranks import centred_rank_rows, counts_from_ends
 from engine.features.normalise import normal_scores
@@ -24,6 +24,16 @@ from engine.portfolio.prediction import score_column
 from engine.workspace_code import UserModule, refuse_shadow
 
 _PAGE = "docs/strategies.md shows a whole one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What trading costs and what is forbidden, for a strategy that weighs them against its scores."""
+
+    costs: CostConfig = field(default_factory=CostConfig)
+    limits: ConstraintConfig = field(default_factory=ConstraintConfig)
+    capital: float = 1e7
+    """Equity that impact is reckoned on, quote currency."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +45,20 @@ class Decisions:
     """Session of each decision, a row of the market's tables."""
     score_KN: Matrix
     """Higher = expected to return more; NaN = not scored on the day."""
+    terms: Terms = field(default_factory=Terms)
 
     @classmethod
-    def of(cls, score_DN: Matrix, market: MarketData, config: PortfolioConfig) -> Self:
+    def of(
+        cls,
+        score_DN: Matrix,
+        market: MarketData,
+        config: PortfolioConfig,
+        terms: Terms | None = None,
+    ) -> Self:
         """Every ``rebalance_sessions``-th day that has scores; a day without any decides nothing."""
         row_K = np.flatnonzero(np.isfinite(score_DN).any(axis=1))[:: config.rebalance_sessions]
         score_KN = score_DN if row_K.size == len(score_DN) else score_DN[row_K]
-        return cls(market=market, row_K=row_K, score_KN=score_KN)
+        return cls(market=market, row_K=row_K, score_KN=score_KN, terms=terms or Terms())
 
     def with_scores(self, score_KN: Matrix) -> Self:
         """The same decisions by other scores ``[K, N]``, NaN = not scored."""
@@ -72,8 +89,8 @@ class Decisions:
         return normal_scores(self.score_KN)
 
     @cached_property
-    def neutral(self) -> dict[tuple[str, ...], Self]:
-        """What `_neutralised` has made of these decisions, by styles: the cells of a sweep share it."""
+    def neutral(self) -> dict[tuple[str | float, ...], Self]:
+        """What `_neutralised` has made of these decisions, by styles and share: cells of a sweep share it."""
         return {}
 
     def top(self, fraction: float) -> NDArray[np.bool_]:
@@ -114,6 +131,11 @@ def memory_of(strategy: Strategy, config: PortfolioConfig) -> int:
     """
     memory = getattr(strategy, "memory", None)
     return int(memory(config)) if memory else 0
+
+
+def minds_terms(strategy: Strategy) -> bool:
+    """Whether costs and constraints change what it wishes (``minds_terms`` of a strategy)."""
+    return bool(getattr(strategy, "minds_terms", False))
 
 
 def load_strategy(name: str, workspace: Path | None = None) -> Strategy:

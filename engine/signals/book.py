@@ -14,7 +14,7 @@ from engine.config import Market, PortfolioConfig, SignalConfig
 from engine.data.panel import MONEY, Panel
 from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
-from engine.portfolio.strategy import Decisions, Strategy, memory_of, traded_scores
+from engine.portfolio.strategy import Decisions, Strategy, Terms, memory_of, traded_scores
 from engine.records.orders import Positions
 from engine.signals.orders import Quotes, whole_lots
 from engine.signals.seal import TradingRules, text_array, text_of
@@ -95,6 +95,7 @@ def build_books(
         market=market,
         row_K=np.array([rows[scores.date] for scores in history], dtype=np.int64),
         score_KN=score_KN,
+        terms=Terms(costs=rules.costs, limits=rules.limits, capital=rules.initial_cash),
     )
     book = build_book(strategy, decisions, rules.portfolio, rules.limits)
     decided = history[-1].date == str(day)

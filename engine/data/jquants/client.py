@@ -224,6 +224,7 @@ class Api:
     requests: int = 0
     """Sent so far, pages and repetitions included."""
     _client: Any = field(init=False, repr=False)
+    _session: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -234,15 +235,22 @@ class Api:
                 "the J-Quants client is not installed",
                 hint='install it: pip install "atft-tui[jquants]"',
             ) from None
+        paced = self._get
+
+        class Client(jquantsapi.ClientV2):  # type: ignore[misc]
+            def _get(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
+                return paced(url, params)  # `SupportsRequest`: all calls and pages end here
+
+        self._session = requests.Session()  # that of the client repeats by itself, unpaced
+        agent = f"{Client.USER_AGENT}/{Client.USER_AGENT_VERSION}"
+        self._session.headers.update({"x-api-key": self.key, "User-Agent": agent})
         try:
-            client = jquantsapi.ClientV2(api_key=self.key)
+            client = Client(api_key=self.key)
         except tomllib.TOMLDecodeError:
             raise EnvironmentProblem(
                 "jquants-api.toml is not valid TOML", hint="mend or remove the client's file"
             ) from None
         client.JQUANTS_API_BASE = self.base_url
-        client._session = requests.Session()  # the client's own session repeats by itself, unpaced
-        client._get = self._get  # the one place that all its calls and pages pass through
         self._client = client
 
     def fetch(self, call: Callable[[Any], Any]) -> pl.DataFrame:
@@ -263,7 +271,7 @@ class Api:
         )
 
     def _get(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The response, its JSON checked. Takes the place of `ClientV2._get`."""
+        """The response, its JSON checked."""
         path = url.removeprefix(self.base_url)
         asked = dict(params or {})
         for attempt in range(1, _ATTEMPTS + 1):
@@ -285,10 +293,9 @@ class Api:
 
         problem = ""
         try:
-            response = self._client._session.get(
+            response = self._session.get(
                 url,
                 params=params,
-                headers=self._client._base_headers(),
                 timeout=self.timeout,
                 allow_redirects=False,
             )

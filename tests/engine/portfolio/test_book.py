@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from engine.config import ConstraintConfig, PortfolioConfig, Style
 from engine.features.normalise import normal_scores
-from engine.portfolio.book import _NAMES_PER_STYLE, _STYLES, _neutralised, build_book
+from engine.portfolio.book import _NAMES_PER_STYLE, _neutralised, build_book
 from engine.portfolio.market_data import LOOK_BACK, MarketData
+from engine.portfolio.risk import STYLES
 from engine.portfolio.strategy import Decisions, load_strategy
 
 QUANTILE = load_strategy("long_short_quantile")
@@ -76,7 +77,7 @@ def test_it_is_the_residual_of_one_regression_with_all_columns(
             if name == "sector":
                 columns += [(decisions.market.sector_N == g) * 1.0 for g in range(4)]
             else:
-                day_N = np.where(scored_N, _STYLES[name](decisions.market)[k], np.nan)
+                day_N = np.where(scored_N, STYLES[name](decisions.market)[k], np.nan)
                 columns.append(normal_scores(day_N[None])[0])
         x = np.array(columns).T[scored_N]
         y = decisions.normal_KN[k, scored_N]
@@ -84,6 +85,22 @@ def test_it_is_the_residual_of_one_regression_with_all_columns(
         assert found_KN[k, scored_N] == pytest.approx(expected, abs=1e-9)
         assert np.abs(x.T @ found_KN[k, scored_N]).max() < 1e-8
     assert np.array_equal(np.isnan(found_KN), np.isnan(decisions.score_KN))
+
+
+@given(share=st.floats(0.0, 1.0))
+@settings(max_examples=10, deadline=None)
+def test_a_share_takes_out_that_part_of_the_fit(share: float) -> None:
+    """Score less share x fit: the exposure that is left is 1 - share of what it was."""
+    decisions = world(60)
+    all_of_it = _neutralised(decisions, ["beta"]).score_KN
+    fit_KN = decisions.normal_KN - all_of_it
+    part = _neutralised(decisions, ["beta"], share)
+    assert part.normal_KN.shape == fit_KN.shape
+    if share:
+        wanted_KN = decisions.normal_KN - share * fit_KN
+        assert np.allclose(part.score_KN, wanted_KN, atol=1e-12, equal_nan=True)
+    else:
+        assert part is decisions
 
 
 def test_without_styles_nothing_is_touched() -> None:

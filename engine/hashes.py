@@ -48,7 +48,9 @@ _REMAKE = {
     "trials.json": "delete it: what was tried on this run is then counted once",
     "compare": "delete it and compare again: `atft-tui compare`",
     "tune": "delete it and go on with `atft-tui tune --study NAME`",
+    "signals/fills": "read the fills back again with `atft-tui fills`",
     "signals": "make it again with `atft-tui ledger`",
+    "track": "bring it back from a copy: without it the record begins anew",
     "models": "bring it back from a copy, or `atft-tui promote` a run again",
 }
 """Files and folders, seen from the list -> what to do when one is damaged."""
@@ -198,7 +200,8 @@ def _require(path: Path, found: str, wanted: frozenset[str]) -> None:
 def _way_back(path: Path) -> str:
     home, name = _place(path) or (path.parent, path.name)
     top = name.partition("/")[0]
-    words = next((words for names, words in _REMAKE.items() if {name, top} & {*names.split()}), "")
+    known = {name, name.rpartition("/")[0], top}
+    words = next((words for names, words in _REMAKE.items() if known & {*names.split()}), "")
     if name.startswith("report."):
         words = "make it again with `atft-tui report {run}`"
     command = home.name.split("-")[2] if home.name.count("-") == 3 else ""

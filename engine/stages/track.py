@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import structs
@@ -62,19 +62,22 @@ def track(
 def _export(context: StageContext, path: Path) -> Outcome:
     folder, signals = context.workspace / "track", context.workspace / "signals"
     with waiting_lock(context, signals):
-        items = list(_items(context))
+        seals = [read_seal(place.directory) for place in seal_places(signals)]
+        broken = [seal for seal in seals if seal.standing != "sealed"]
+        items = list(_items(context, [seal for seal in seals if seal.standing == "sealed"]))
         entries = Chain(folder / "chain.jsonl").extend(items)
     signer = TrackKey.find(folder)
     made = context.now().isoformat(timespec="seconds")
     write_bytes(path, file_bytes(signed(entries, signer, made)), listed=False)
     there = {item.name for item in items if isinstance(item, SealedSignal)}
     told = [item for entry in entries if isinstance(item := entry.read(), SealedSignal)]
-    gone = sorted({item.name for item in told} - there)
+    gone = sorted({item.name for item in told} - there - {seal.word for seal in broken})
     answer = {
         "file": str(path),
         "entries": len(entries),
         "signals": len({item.name for item in told}),
         "gone": gone,
+        "damaged": [seal.name for seal in broken],
         "head": entries[-1].hash,
         "public_key": signer.public,
     }
@@ -84,15 +87,15 @@ def _export(context: StageContext, path: Path) -> Outcome:
         f"public key {signer.public}: publish it, and the head, where others see when",
     ]
     lines += [f"note: {name} was sealed and is no longer here" for name in gone]
+    lines += [f"note: {seal.name} is damaged ({seal.trouble}): not added" for seal in broken]
     return Outcome(json=answer, text="\n".join(lines))
 
 
-def _items(context: StageContext) -> Iterator[AnyItem]:
+def _items(context: StageContext, seals: Sequence[Seal]) -> Iterator[AnyItem]:
     """Everything that the workspace knows, the oldest of each kind first; the standing last."""
     workspace = context.workspace
     history = record.read_if_there(workspace / CHAMPION_FILE, ChampionHistory) or ChampionHistory()
     yield from (Reign(entry=entry) for entry in history.history)
-    seals = [read_seal(place.directory) for place in seal_places(workspace / "signals")]
     yield from map(_sealed, seals)
     looks = read_looks(context.store.root)
     yield from (Look(look=look) for look in looks)
@@ -112,9 +115,6 @@ def _items(context: StageContext) -> Iterator[AnyItem]:
 
 
 def _sealed(seal: Seal) -> SealedSignal:
-    """IntegrityError for a seal that is torn or broken: `verify` names the file."""
-    if seal.standing != "sealed":
-        raise IntegrityError(f"{seal.directory}: {seal.trouble}", hint="`atft-tui verify`")
     manifest, at = seal.manifest, (seal.directory / SEAL).stat().st_mtime
     return SealedSignal(
         session=seal.session,

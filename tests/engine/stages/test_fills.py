@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UsageError
+from engine import hashes
+from engine.errors import IntegrityError, UsageError
 from engine.records import record
+from engine.records.fills import fills_path, read_fills
 from engine.records.orders import Order, rows_of
 from engine.records.seal import read_seal
 from engine.records.shadow import ShadowLedger
@@ -39,6 +41,19 @@ def test_fills_are_kept_and_replaced(tmp_path: Path) -> None:
     path.write_text("code,side,qty,price\nnothing\n,,,\n6758,,x,y")
     with pytest.raises(UsageError, match=r"line 2: .*line 4: "):
         fills(context_of(tmp_path), file=str(path), session=signal_desk.DAYS[0])
+
+
+def test_damaged_fills_are_said_with_the_way_to_read_them_back(tmp_path: Path) -> None:
+    hashes.begin(tmp_path)
+    seal = signal_desk.seal(tmp_path, signal_desk.DAYS[0])
+    path = tmp_path / "f.csv"
+    path.write_text("code,qty,price\n6758,0,1")
+    fills(context_of(tmp_path), file=str(path), session=signal_desk.DAYS[0])
+    kept = fills_path(tmp_path / "signals", seal)
+    kept.write_text(kept.read_text().replace("6758", "7203"))
+    with pytest.raises(IntegrityError, match="damaged") as caught:
+        read_fills(tmp_path / "signals", seal, seal.digest)
+    assert caught.value.hint == "read the fills back again with `atft-tui fills`"
 
 
 @pytest.mark.slow

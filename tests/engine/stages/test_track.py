@@ -192,6 +192,22 @@ def test_a_signal_that_was_deleted_stays_in_the_record(tmp_path: Path) -> None:
     assert "2 sealed signals" in verify(path).text
 
 
+def test_a_damaged_signal_is_named_and_hides_nothing_else(tmp_path: Path) -> None:
+    model = model_of(tmp_path).id
+    seal_of(tmp_path, DAYS[0], model)
+    torn = seal_of(tmp_path, DAYS[1], model)
+    (torn.directory / "card.json").unlink()
+    told = track(context_of(tmp_path), action="export", output=str(tmp_path / "f.json"))
+    assert (told.json["signals"], told.json["damaged"], told.json["gone"]) == (1, [DAYS[1]], [])
+    assert "2026-11-24 is damaged (card.json is missing): not added" in told.text
+
+
+def test_a_workspace_without_signals_has_a_record_all_the_same(tmp_path: Path) -> None:
+    told = track(context_of(tmp_path / "new"), action="export", output=str(tmp_path / "f.json"))
+    assert (told.json["entries"], told.json["signals"]) == (1, 0)
+    assert verify(tmp_path / "f.json").exit_code == 0
+
+
 def test_the_key_is_made_once_for_its_owner_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,9 +211,13 @@ def arrange(
     )
 
 
-def per_stock(x: Context, name: str) -> Rows:
-    """A table with a column ``symbol``: K = the context's stocks."""
-    return _kept(x, name, "symbol", x.dense.symbols)
+def per_stock(x: Context, name: str, depth: int | None = None) -> Rows:
+    """A table with a column ``symbol``: K = the context's stocks.
+
+    ``depth``: dates that any statistic of the table looks back over. Rows before them change no value at the
+    context's closes and are left out, so that a new day need not go through ten years.
+    """
+    return _kept(x, name, "symbol", x.dense.symbols, depth)
 
 
 def per_sector(x: Context, name: str) -> Rows:
@@ -226,13 +230,41 @@ def per_investor(x: Context, name: str) -> Rows:
     return _kept(x, name, "investor")
 
 
-def _kept(x: Context, name: str, by: str, keys: Sequence[str] | None = None) -> Rows:
+def _kept(
+    x: Context, name: str, by: str, keys: Sequence[str] | None = None, depth: int | None = None
+) -> Rows:
     def make() -> Rows:
         frame = table(x, name)
         distinct = frame[by].drop_nulls().unique().sort() if keys is None else keys
-        return arrange(frame, by, tuple(distinct), x.dense.dates_S)
+        rows = arrange(frame, by, tuple(distinct), x.dense.dates_S)
+        return rows if depth is None else _recent(rows, depth)
 
     return x.once(("rows", name), make)
+
+
+def _recent(rows: Rows, depth: int) -> Rows:
+    """Without what lies more than ``depth`` rows before the newest row known at the first close.
+
+    Each of these rows is a date of its own; a key with dates given again or late until then keeps them all.
+    """
+    start_K = _starts(rows.key_R)
+    if not rows.key_R.size or not rows.dates_S.size:
+        return rows
+    first = rows.dates_S[:1].astype("datetime64[D]").astype(np.int64)[0]
+    known_R, late_R = rows.available_R <= first, np.zeros(rows.key_R.size, dtype=np.bool_)
+    late_R[1:] = (rows.date_R[1:] <= rows.date_R[:-1]) & (rows.key_R[1:] == rows.key_R[:-1])
+    known_K = np.add.reduceat(known_R.astype(np.int64), start_K[:-1])
+    late_K = np.logical_or.reduceat(late_R & known_R, start_K[:-1])
+    left_K = np.where(late_K, 0, np.maximum(0, known_K - 1 - depth))
+    keep_R = np.arange(rows.key_R.size) >= np.repeat(start_K[:-1] + left_K, np.diff(start_K))
+    return Rows(
+        frame=rows.frame.filter(pl.Series(keep_R)),
+        key_R=rows.key_R[keep_R],
+        available_R=rows.available_R[keep_R],
+        date_R=rows.date_R[keep_R],
+        keys=rows.keys,
+        dates_S=rows.dates_S,
+    )
 
 
 def to_stocks(x: Context, value_KS: Array, keys: Sequence[str]) -> Array:

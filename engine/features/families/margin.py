@@ -35,7 +35,7 @@ _WEEK, _MONTH, _YEAR = 1, 4, 52
 
 
 def _rows(x: Context) -> Rows:
-    return per_stock(x, "margin")
+    return per_stock(x, "margin", depth=5 * _YEAR)
 
 
 def _credit(r: Rows) -> Array:

@@ -1,12 +1,16 @@
 """Rolling statistics over rows as known, against a plain loop."""
 
+import datetime as dt
+from collections.abc import Callable
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.features.families.aligned import _History
+from engine.features.families.aligned import Rows, _History, _recent, arrange
 from engine.features.rolling import needed
 
 Series = NDArray[np.float64]
@@ -81,3 +85,54 @@ def test_weeks_of_weekly_and_of_daily_rows() -> None:
     z_weekly, z_daily = (_History(key, date).z_weeks(value, 4)[39] for date in (weekly, daily))
     assert z_weekly == pytest.approx(1.5 / np.std([0, 1, 2, 3], ddof=1))
     assert z_daily == pytest.approx(9.5 / np.std(np.arange(20), ddof=1))
+
+
+DAYS = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+given_rows = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 50), st.integers(0, 9), st.integers(-5, 5)),
+    max_size=80,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(given_rows, st.integers(0, 55), st.booleans())
+def test_rows_too_old_to_matter_are_left_out_without_changing_a_bit(
+    rows: list[tuple[str, int, int, int]], first: int, late: bool
+) -> None:
+    """Weeks and windows of the last 5 dates at the closes from ``first`` on; rows late or all in time."""
+    day = [DAYS[0].item() + dt.timedelta(days=n) for _, n, _, _ in rows]
+    frame = pl.DataFrame(
+        {
+            "symbol": [row[0] for row in rows],
+            "date": day,
+            "available": [
+                d + dt.timedelta(days=row[2] if late else 2)
+                for d, row in zip(day, rows, strict=True)
+            ],
+            "long": [float(row[3]) for row in rows],
+        },
+        schema={"symbol": pl.String, "date": pl.Date, "available": pl.Date, "long": pl.Float64},
+    )
+    if not late:
+        frame = frame.unique(["symbol", "date"], keep="first", maintain_order=True)
+    whole = arrange(frame, "symbol", ("a", "b"), DAYS[first:])
+    part = _recent(whole, 5)
+    figures: tuple[Callable[[Rows], Series], ...] = (
+        lambda r: r.z(r.column("long"), 5),
+        lambda r: r.change(r.column("long"), 4),
+        lambda r: r.column("long"),
+    )
+    for figure in figures:
+        np.testing.assert_array_equal(part.at_close(figure(part)), whole.at_close(figure(whole)))
+    np.testing.assert_array_equal(part.age(), whole.age())
+
+
+def test_of_ten_years_of_weeks_a_new_day_looks_at_one_and_a_key_with_a_late_row_keeps_all() -> None:
+    weeks = [dt.date(2014, 1, 3) + dt.timedelta(weeks=n) for n in range(520)]
+    frame = pl.concat(
+        pl.DataFrame({"symbol": name, "date": dates, "available": weeks, "long": 1.0})
+        for name, dates in (("a", weeks), ("b", [weeks[1], *weeks[1:]]))
+    )
+    last = np.array([weeks[-1]], dtype="datetime64[D]")
+    found = _recent(arrange(frame, "symbol", ("a", "b"), last), 52)
+    assert np.bincount(found.key_R).tolist() == [53, 520]

@@ -14,7 +14,7 @@ PART ?= 1/1
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo none)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys
+.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys docs
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -58,6 +58,10 @@ test-slow: $(VENV)/.installed-dev
 keys: $(VENV)/.installed-dev
 	$(BIN)/python -m atft_tui.keys > docs/keys.md
 
+# The site of docs/ in site/, its reference made from the program; a broken link stops it.
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
 # All run, whatever one of them misses; BENCH_ARGS=--smoke shows in minutes that they run.
 bench: $(VENV)/.installed-dev
 	@missed=""; for file in benchmarks/bench_*.py; do \
@@ -84,5 +88,9 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) "$(DEMO)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) site "$(DEMO)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,6 +7,13 @@ import sys
 
 
 def main() -> int:
+    from engine.errors import EngineError, refuse_windows
+
+    try:
+        refuse_windows()
+    except EngineError as error:
+        sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+        return error.exit_code
     if sys.argv[1:2] == ["serve"]:
         from atft_tui.serve import main as serve
 
@@ -19,7 +26,6 @@ def main() -> int:
 
         redact_tracebacks()
         return command_line()
-    from engine.errors import EngineError
     from engine.plain_text import clean_lines
     from engine.workspace import resolve_workspace
 

@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             "(with --read-only, one that starts and writes nothing).",
         )
     )
+    click.version_option(package_name="atft-tui", message="%(prog)s %(version)s")(group)
     try:
         return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
     except click.ClickException as error:

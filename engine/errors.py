@@ -4,6 +4,7 @@ Caught in two places only: the command line (stderr and exit code) and the stage
 (`RunFinished("failed")`). Any other exception is a bug and keeps its traceback (exit code 1).
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -64,3 +65,12 @@ class Interrupted(EngineError):  # noqa: N818 - not an error: the user asked for
     """The user stopped the work; what was done so far is kept."""
 
     exit_code: ClassVar[int] = 130
+
+
+def refuse_windows() -> None:
+    """EnvironmentProblem on Windows, before a library is loaded that is not there: the locks of POSIX."""
+    if sys.platform == "win32":
+        raise EnvironmentProblem(
+            "atft-tui does not run on Windows itself: it locks files as Linux and macOS do",
+            hint="install it inside WSL 2 (`wsl --install`), which is a Linux of its own",
+        )

@@ -14,7 +14,7 @@ PART ?= 1/1
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo none)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys
+.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys requirements
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -57,6 +57,13 @@ test-slow: $(VENV)/.installed-dev
 # The page of all keys, from the one table of keys.
 keys: $(VENV)/.installed-dev
 	$(BIN)/python -m atft_tui.keys > docs/keys.md
+
+# What the container installs, with hashes. Made where it runs: Python 3.11 on linux/amd64.
+LOCK = $(BIN)/pip install -q --dry-run --ignore-installed --only-binary :all: --report - -c constraints.txt \
+  --extra-index-url https://download.pytorch.org/whl/cpu hatchling
+requirements: $(VENV)/.installed
+	$(LOCK) ".[jquants]" | $(BIN)/python deploy/lock.py requirements.txt
+	$(LOCK) ".[jquants,ray]" | $(BIN)/python deploy/lock.py requirements-ray.txt
 
 # All run, whatever one of them misses; BENCH_ARGS=--smoke shows in minutes that they run.
 bench: $(VENV)/.installed-dev

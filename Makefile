@@ -14,7 +14,7 @@ PART ?= 1/1
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo none)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys docs
+.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys docs requirements
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -61,6 +61,13 @@ keys: $(VENV)/.installed-dev
 # The site of docs/ in site/, its reference made from the program; a broken link stops it.
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict
+
+# What the container installs, with hashes. Made where it runs: Python 3.11 on linux/amd64.
+LOCK = $(BIN)/pip install -q --dry-run --ignore-installed --only-binary :all: --report - -c constraints.txt \
+  --extra-index-url https://download.pytorch.org/whl/cpu hatchling
+requirements: $(VENV)/.installed
+	$(LOCK) ".[jquants]" | $(BIN)/python deploy/lock.py requirements.txt
+	$(LOCK) ".[jquants,ray]" | $(BIN)/python deploy/lock.py requirements-ray.txt
 
 # All run, whatever one of them misses; BENCH_ARGS=--smoke shows in minutes that they run.
 bench: $(VENV)/.installed-dev

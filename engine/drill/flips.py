@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from engine.drill.bench import Bench, flip
-from engine.drill.case import Case, Seen, failed, silent, survived, told
+from engine.drill.bench import Answer, Bench, flip
+from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
 from engine.drill.readings import Reading, Readings, readers
-from engine.hashes import LIST
+from engine.hashes import LIST, RUNS
 from engine.runs.store import RUN_ID
 
 _NAMES = (
@@ -96,6 +96,8 @@ class Flips:
             return survived(f"{name}: {'; '.join([*said, 'verify finds it'])}")
         if name.endswith(".sqlite") and _rows(place / name) == _rows(self.bench.source / name):
             return survived(f"{name}: {'; '.join(said)}; every row is as it was")
+        if _is_of_before(verified, name):
+            raise NotTriedError(f"{name} is of a version before, which wrote no hashes")
         if said:
             return failed(f"bit {bit} of {name}: {'; '.join(said)}; verify finds nothing")
         return silent(f"bit {bit} of {name}: nothing that was asked finds it, verify neither")
@@ -121,6 +123,12 @@ class Flips:
         for name, bit in map(self.chosen, kinds):
             flip(place / name, bit)
         return place
+
+
+def _is_of_before(verified: Answer, name: str) -> bool:
+    """Whether `verify` says that nothing is known of the files of this run, or of the workspace."""
+    own = name.split("/")[1] if name.startswith(f"{RUNS}/") else "workspace"
+    return any(row["name"] == own and not row["hashed"] for row in verified.json.get("files", ()))
 
 
 def _rows(path: Path) -> list[str] | None:

@@ -3,9 +3,15 @@
 import re
 import shutil
 import subprocess
+import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from engine.commands import BY_NAME
 
@@ -28,7 +34,8 @@ def test_the_container_is_slim_and_not_root() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     images = {line.split()[1] for line in lines if line.startswith("FROM")}
     assert images == {"$PYTHON"}, "one name, so that one --build-arg pins both by their digest"
-    assert next(line for line in lines if line.startswith("ARG PYTHON=")).endswith("-slim")
+    image = next(line for line in lines if line.startswith("ARG PYTHON="))
+    assert re.search(r"-slim@sha256:[0-9a-f]{64}$", image)
     users = [number for number, line in enumerate(lines) if line.startswith("USER ")]
     start = next(n for n, line in enumerate(lines) if line.startswith("ENTRYPOINT"))
     assert lines[users[-1]] == "USER atft"
@@ -36,16 +43,51 @@ def test_the_container_is_slim_and_not_root() -> None:
     assert "ATFT_WEBHOOK_URL=" not in "\n".join(lines)
 
 
-def test_the_container_takes_each_package_from_one_index_in_a_pinned_version() -> None:
+def test_the_container_takes_each_package_by_its_hash_from_one_index() -> None:
     """Of two indexes pip takes the higher version, whoever has put it there."""
     text = (DEPLOY / "Dockerfile").read_text()
-    installs = re.findall(r"pip install (.+?)(?=\nRUN|\nFROM|\n\n)", text, re.DOTALL)
-    assert len(installs) == 2
-    assert "--extra-index-url" not in "".join(installs)
-    assert all("-c constraints.txt" in one or "constraints.txt)" in one for one in installs)
-    pinned = (DEPLOY.parent / "constraints.txt").read_text().splitlines()
-    assert all("==" in line for line in pinned if line and not line.startswith("#"))
-    assert [line for line in pinned if line.startswith("torch==")]
+    installs = re.findall(r"pip install (.+?)(?=\nARG|\nCOPY|\n\n)", text, re.DOTALL)
+    assert len(installs) == 3
+    assert all("--require-hashes --no-deps" in one for one in installs[:2])
+    assert installs[2].startswith("--no-deps --no-build-isolation . ")
+    assert "--extra-index-url" not in text
+
+
+@pytest.mark.parametrize("extras", [("jquants",), ("jquants", "ray")], ids="+".join)
+def test_what_the_container_installs_is_whole_and_has_the_pinned_versions(
+    extras: tuple[str, ...],
+) -> None:
+    """Each need of ours and of each package, with a hash; torch from the file of its own index."""
+    file = "requirements-ray.txt" if "ray" in extras else "requirements.txt"
+    lines = [
+        line
+        for name in (file, "torch.txt")
+        for line in (DEPLOY / name).read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    found = [re.fullmatch(r"(\S+)==(\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(found), lines
+    versions = {canonicalize_name(one[1]): one[2] for one in found if one}
+    pins = (DEPLOY.parent / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in pins if line and not line.startswith("#"))
+    for name, version in pinned.items():
+        own = versions.get(canonicalize_name(name), version)
+        assert Version(own).public == version, name
+    for need in _needs(extras, set(versions)):
+        assert Version(versions[canonicalize_name(need.name)]) in need.specifier, need
+
+
+def _needs(extras: tuple[str, ...], names: set[str]) -> list[Requirement]:
+    """Of our project with these extras, and of those of its packages that are installed here."""
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    told = [*project["dependencies"]]
+    told += [one for extra in extras for one in project["optional-dependencies"][extra]]
+    for name in names:
+        with suppress(PackageNotFoundError):
+            told += requires(name) or []
+    needs = [Requirement(one) for one in told]
+    here = {"extra": "", "python_version": "3.11", "platform_machine": "x86_64"}
+    return [one for one in needs if one.marker is None or one.marker.evaluate(here)]
 
 
 @pytest.mark.parametrize("unit", sorted(DEPLOY.glob("*.service")), ids=lambda path: path.name)

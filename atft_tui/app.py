@@ -149,12 +149,13 @@ class CockpitApp(ReportingApp):
         if not command.launchable or "--resume" in request.own:
             self.start_job(request.words)
             return
-        from engine.config.file import resolve
+        from engine.config.file import resolve, with_own_features
 
         try:
             self.require_writable()
             files = config_files(self.workspace)
-            config = resolve(files, preset=request.preset, overrides=request.overrides).config
+            found = resolve(files, preset=request.preset, overrides=request.overrides)
+            config = with_own_features(found, self.workspace).config
             run = launch.start(self.workspace, command.name, config, request.own)
         except (EngineError, OSError) as error:
             self.refuse(error)

@@ -210,10 +210,11 @@ class Workspace:
     @property
     def config(self) -> "Config":
         """The configuration that holds here; ConfigError names file and line of a mistake."""
-        from engine.config.file import resolve
+        from engine.config.file import resolve, with_own_features
 
         files = config_files(self.directory)
-        return resolve(files, preset=self.preset, overrides=list(self._overrides())).config
+        found = resolve(files, preset=self.preset, overrides=list(self._overrides()))
+        return with_own_features(found, self.directory).config
 
     def bars(self) -> "pl.DataFrame":
         """The clean daily bars, a row a session and stock, prices adjusted for splits."""

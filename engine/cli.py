@@ -15,7 +15,7 @@ import click
 
 from engine import disk
 from engine.commands import COMMANDS, Command, Parameter
-from engine.config.file import Resolved, resolve
+from engine.config.file import Resolved, resolve, with_own_features
 from engine.errors import EngineError, EnvironmentProblem
 from engine.files import strict_text
 from engine.plain_text import clean_lines
@@ -188,7 +188,7 @@ def _configuration(
 ) -> tuple[Resolved, str | None]:
     files = config_files(workspace)
     if not command.configurable:
-        return resolve(files), None
+        return with_own_features(resolve(files), workspace), None
     preset, overrides = given.pop("preset"), list(given.pop("overrides"))
     for name in ("mode", "device"):
         value = given.pop(name)
@@ -199,7 +199,8 @@ def _configuration(
     if existing:
         run = RunStore(workspace / "runs").open(existing)
         return Resolved(run.config(), {}), run_id
-    return resolve(files, preset=preset or command.preset, overrides=overrides), None
+    found = resolve(files, preset=preset or command.preset, overrides=overrides)
+    return with_own_features(found, workspace), None
 
 
 def _listen(stop: Any) -> None:

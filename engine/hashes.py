@@ -164,8 +164,13 @@ def _artefacts(folder: Path) -> Iterator[Path]:
         if path.is_dir() and not path.name.startswith("."):
             if not any((path / name).is_file() for name in (LIST, MANIFEST)):
                 yield from _artefacts(path)
-        elif path.suffix in _ARTEFACTS and not path.name.startswith(".") and path.name not in _LIVE:
+        elif path.suffix in _ARTEFACTS and not path.name.startswith(".") and not _is_edited(path):
             yield path
+
+
+def _is_edited(path: Path) -> bool:
+    """Said anew all the time, or edited by people, as the own features of a workspace are."""
+    return path.name in _LIVE or (path.suffix == ".toml" and path.parent.name == "features")
 
 
 def _place(path: Path) -> tuple[Path, str] | None:

@@ -11,11 +11,13 @@ from msgspec.structs import replace as changed
 from engine.audit.compare import TOO_EARLY, WorldPair
 from engine.audit.futures import in_flight, poisoned, sample, unpublished
 from engine.audit.scale import adjusted_as_a_whole, scale_leaks
-from engine.audit.world import World, build_world
+from engine.audit.world import World, build_world, last_session_differs
 from engine.config import Config
 from engine.data.tables import OPTIONAL, RawTables
 from engine.dataset.split import Split, single_split, walk_forward
-from engine.errors import DataError
+from engine.errors import DataError, GateError
+from engine.features.catalog import asked_for
+from engine.features.compute import longest_reach
 from engine.features.feature_set import FeatureSet
 from engine.features.targets import forward_returns
 from engine.records.audit import AuditCheck, AuditResult, AuditSample, Leak
@@ -125,6 +127,37 @@ def audit(
     )
 
 
+def audit_features(raw: RawTables, config: Config, sink: EventSink) -> tuple[Leak, ...]:
+    """What leaks of the columns that the configuration names, on the same altered futures; first days first.
+
+    More history than `audit` takes, where a column looks further back. GateError for a column that has no
+    value there, or whose last value is another one when its look-back is all that is known.
+    """
+    reach = longest_reach(asked_for(config.features))
+    part = sample(
+        raw,
+        stocks=_STOCKS,
+        sessions=config.universe.min_history + _SESSIONS + reach,
+        keep=config.data.index_symbol,
+    )
+    market = _AuditedMarket(config=config, part=part, ours=build_world(part, config))
+    for feature in market.ours.chosen:
+        if not np.isfinite(market.ours.raw[feature.name]).any():
+            raise GateError(
+                f"{feature.name} has no value on {len(market.ours.universe.symbols)} stocks over "
+                f"{market.size} sessions: nothing can be shown of it",
+                hint="a shorter look-back, more data, or the table that it reads",
+            )
+    leaks = _blamed(_future_leaks(market, _futures(market, deep=False), sink), market)
+    short = next(last_session_differs(market.ours), None) if not leaks else None
+    if short:
+        raise GateError(
+            f"{short}: its last value is another one when only its look-back is known",
+            hint="LOOKBACK is the number of sessions before the day that a value may depend on",
+        )
+    return tuple(sorted(leaks, key=lambda leak: leak.day))
+
+
 def _check(name: str, leaks: list[Leak], skipped: dict[str, str]) -> AuditCheck:
     """One check in a line: what leaks, why it was not made, or what it has shown."""
     found = [leak for leak in leaks if leak.check == name]
@@ -183,8 +216,8 @@ def _future_leaks(
 
 def _blamed(leaks: list[Leak], market: _AuditedMarket) -> list[Leak]:
     """A column of an optional table that noise in the bars alone leaves as it is reads the table early."""
-    table = {feature.name: feature.source for feature in market.ours.chosen}
-    suspects = {leak.name for leak in leaks if table.get(leak.name) in OPTIONAL}
+    late = {f.name for f in market.ours.chosen if any(table in OPTIONAL for table in f.tables)}
+    suspects = {leak.name for leak in leaks if leak.name in late}
     if not suspects:
         return leaks
     cut = int(market.size * _POISON)

@@ -1,6 +1,7 @@
 """Everything the pipeline makes of raw tables, kept so that two runs can be laid side by side."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,3 +80,16 @@ def build_world(raw: RawTables, config: Config) -> World:
         raw=values,
         features=features,
     )
+
+
+def last_session_differs(world: World) -> Iterator[str]:
+    """Stock-scope columns whose values of the last session are others when it is computed alone, as an append
+    does: the look-back that they name is too short.
+    """
+    stop, universe = world.universe.dates_S.size, world.universe
+    inputs = Inputs(universe=universe, dense=world.dense, graphs=world.graphs)
+    for batch, values_FNT in raw_values(inputs, world.chosen, stop - 1, stop):
+        for feature, alone_NT in zip(batch, values_FNT, strict=True):
+            whole_NT = world.raw[feature.name][:, -1:]
+            if not np.array_equal(alone_NT, whole_NT, equal_nan=True):
+                yield feature.name

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 Market = Literal["us", "jp", "synthetic"]
 Block = Literal["fan", "san", "selection", "temporal", "attention", "gat", "bypass"]
 """Switchable parts of the network. Off = identity (or, for `temporal`, the last session alone)."""
+DERIVED = "derived"
+"""Marks a key that no file holds: it is filled when a run begins, and kept with the run."""
 Horizon = Annotated[int, Field(ge=1, le=60)]
 
 

@@ -16,6 +16,7 @@ from engine.config import Config
 from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
+from engine.records.own_features import accepted_texts
 
 PRESETS: dict[str, dict[str, object]] = {
     "cpu-small": {
@@ -118,6 +119,20 @@ def resolve(
         _assign(values, key.strip(), _value(text), "--set")
         origins[key.strip()] = "--set"
     return Resolved(_validate(values, origins), origins)
+
+
+def with_own_features(resolved: Resolved, workspace: Path) -> Resolved:
+    """The configuration of a new run: with the own features of the workspace as they stand there.
+
+    An empty text stands for one that the audit has not accepted. ConfigError where a file or an option
+    sets them: `atft-tui features add` does.
+    """
+    if resolved.config.features.own:
+        raise ConfigError(
+            "features.own is filled from the workspace", hint="`atft-tui features add NAME TEXT`"
+        )
+    features = resolved.config.features.model_copy(update={"own": accepted_texts(workspace)})
+    return Resolved(resolved.config.model_copy(update={"features": features}), resolved.origins)
 
 
 def override(config: Config, changes: Mapping[str, Any], *, origin: str) -> Config:

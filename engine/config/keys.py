@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from engine.config import Config, PhaseConfig
+from engine.config.base import DERIVED
 
 EPOCHS, PHASES = "training.epochs", "training.phases"
 """``training.epochs`` is short for the epochs of all phases, ``training.phases.NAME.KEY`` is a key of one."""
@@ -74,15 +75,24 @@ def texts(config: Config) -> dict[str, str]:
 
 
 def flatten(config: BaseModel, prefix: str = "") -> dict[str, object]:
-    """Dotted key -> value, tables opened, everything else as it is."""
+    """Dotted key -> value of what a file may hold, tables opened, everything else as it is."""
     flat: dict[str, object] = {}
-    for name in type(config).model_fields:
+    for name in _writable(config):
         value = getattr(config, name)
         if isinstance(value, BaseModel):
             flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = value
     return flat
+
+
+def _writable(table: BaseModel) -> list[str]:
+    """Names of the keys that are no `DERIVED` ones."""
+
+    def derived(field: FieldInfo) -> bool:
+        return isinstance(field.json_schema_extra, dict) and DERIVED in field.json_schema_extra
+
+    return [name for name, field in type(table).model_fields.items() if not derived(field)]
 
 
 def render_template() -> str:
@@ -100,7 +110,7 @@ def render_template() -> str:
 
 def _render_table(table: BaseModel, name: str) -> list[str]:
     lines, after = [f"[{name}]"], []
-    for key in type(table).model_fields:
+    for key in _writable(table):
         value = getattr(table, key)
         if isinstance(value, BaseModel):
             after += ["", *_render_table(value, f"{name}.{key}")]

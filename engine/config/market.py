@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from engine.config.base import ConfigTable, Horizon, Market
+from engine.config.base import DERIVED, ConfigTable, Horizon, Market
 from engine.workspace import DEFAULT
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -204,6 +204,8 @@ class FeatureConfig(ConfigTable):
     """Within the day: normal scores of ranks, or z-scores after clipping at the 1 % and 99 % quantiles."""
     dtype: Literal["float16", "float32"] = "float16"
     """Storage type of the feature tensor on disk."""
+    own: dict[str, str] = Field(default={}, json_schema_extra={DERIVED: True})
+    """Own features of the workspace when the run began: file -> text, or hash of a Python file."""
 
 
 class GraphConfig(ConfigTable):

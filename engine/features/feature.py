@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _Array = NDArray[np.float64]
 _Scope = Literal["stock", "market"]
-_AT_CLOSE = "known at the close of the session"
+AT_CLOSE = "known at the close of the session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Feature:
     """Stock: ranked within the day afterwards, so only its order matters. Market: the same for all stocks
     of a day and scaled by its own past."""
     source: str = "bars"
-    """Table that must be there."""
-    published: str = _AT_CLOSE
+    """Table that must be there; several have a + between them."""
+    published: str = AT_CLOSE
     """When a row of that table is known, and may be used from then on."""
     core: bool = False
     """One of the columns of ``features.breadth = core``."""
@@ -41,6 +41,13 @@ class Feature:
     """How many running sums are taken of one another: each reaches up to a block further back."""
     own: bool = False
     """A stock's value depends on its own row and the market only, so stocks can be taken in portions."""
+    text: str = ""
+    """Digest of the file of a feature of the workspace's own; empty for those of the catalog."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables of `source`, without the bars that every source has."""
+        return tuple(name for name in self.source.split("+") if name != "bars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class Family:
     prefix: str = ""
     """Stands before every name."""
     source: str = "bars"
-    published: str = _AT_CLOSE
+    published: str = AT_CLOSE
     scope: _Scope = "stock"
     own: bool = True
     """As `Feature.own`; never true of market scope."""

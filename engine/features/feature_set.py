@@ -18,7 +18,7 @@ from engine.data.months import Lineage
 from engine.data.tables import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
-from engine.features.catalog import select, write_catalog
+from engine.features.catalog import own_texts, select, write_catalog
 from engine.features.compute import Inputs, compute_sessions, longest_reach, market_columns, pieces
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
@@ -105,6 +105,7 @@ def build_features(
     """
     chosen = chosen_features(panel, config, with_graph=graphs is not None)
     uses_graph = any(feature.source == "graph" for feature in chosen)
+    own = own_texts(config.features)
     settings = digest(
         {
             "version": CODE_VERSION,
@@ -114,6 +115,7 @@ def build_features(
             "universe": universe.settings,
             "labels": config.labels.model_dump(mode="json"),
             "graph": config.graph.model_dump(mode="json") if uses_graph else None,
+            **({"own": own} if own else {}),
         }
     )
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
@@ -142,12 +144,7 @@ def build_features(
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
     """The columns that this configuration gives on this panel."""
     present = _present_tables(panel)
-    return select(
-        config.features.families,
-        breadth=config.features.breadth,
-        columns=config.features.columns,
-        present=present | ({"graph"} if with_graph else set()),
-    )
+    return select(config.features, present | ({"graph"} if with_graph else set()))
 
 
 def _present_tables(panel: PanelSource) -> set[str]:

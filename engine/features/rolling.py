@@ -9,7 +9,7 @@ from column c + look-back + BLOCK on, the look-back being the window rounded up 
 recomputing it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -109,8 +109,7 @@ def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
     Qlib's BETA, RSQR and RESI. A constant window gives slope 0, R^2 NaN, residual 0; the residual is NaN
     where the last entry is missing.
     """
-    slope_NWS, r2_NWS, residual_NWS = _empty(x_NS), _empty(x_NS), _empty(x_NS)
-    lines.trend_rows(_rows(x_NS), *_windows(window, 3), slope_NWS, r2_NWS, residual_NWS)
+    slope_NWS, r2_NWS, residual_NWS = over(lines.trend_rows, [x_NS], [window], 3, results=3)
     return slope_NWS[:, 0], r2_NWS[:, 0], residual_NWS[:, 0]
 
 
@@ -140,32 +139,46 @@ def shift(x_NS: Array, sessions: int) -> Array:
     return out_NS
 
 
+def over(
+    kernel: Callable[..., None],
+    inputs: Sequence[Array],
+    windows: Sequence[int],
+    fewest: int,
+    *what: float,
+    results: int = 1,
+) -> tuple[Array, ...]:
+    """Results ``[N, W, S]`` of a kernel for several windows, which share its running sums.
+
+    ``fewest``: valid entries that a window needs at least. ``what``: the kernel's own arguments.
+    """
+    found = tuple(_empty(inputs[0], len(windows)) for _ in range(results))
+    kernel(*map(_rows, inputs), *_windows(*windows, fewest=fewest), *what, *found)
+    return found
+
+
 def _one(
     kernel: Callable[..., None], x_NS: Array, window: int, fewest: int = 1, *what: float
 ) -> Array:
-    """A kernel's result for one window; ``what`` are its arguments of its own."""
-    out_NWS = _empty(x_NS)
-    kernel(_rows(x_NS), *_windows(window, fewest), *what, out_NWS)
-    return out_NWS[:, 0]
+    """A kernel's result for one window."""
+    return over(kernel, [x_NS], [window], fewest, *what)[0][:, 0]
 
 
 def _pairs(y_NS: Array, x_MS: Array, window: int) -> tuple[Array, Array]:
-    slope_NWS, rho_NWS = _empty(y_NS), _empty(y_NS)
-    lines.pair_rows(_rows(y_NS), _rows(x_MS), *_windows(window, 3), slope_NWS, rho_NWS)
+    slope_NWS, rho_NWS = over(lines.pair_rows, [y_NS, x_MS], [window], 3, results=2)
     return slope_NWS[:, 0], rho_NWS[:, 0]
 
 
-def _windows(window: int, fewest: int = 1) -> tuple[Windows, Windows]:
-    """One window, and the fewest valid entries that it must have."""
-    if window < 1:
-        raise ValueError(f"window of {window} sessions")
-    return np.array([window]), np.array([max(fewest, needed(window))])
+def _windows(*windows: int, fewest: int = 1) -> tuple[Windows, Windows]:
+    """The windows, and the fewest valid entries that each must have."""
+    if min(windows) < 1:
+        raise ValueError(f"window of {min(windows)} sessions")
+    return np.array(windows), np.array([max(fewest, needed(window)) for window in windows])
 
 
 def _rows(x_NS: Array) -> Array:
     return np.ascontiguousarray(x_NS, dtype=np.float64)
 
 
-def _empty(x_NS: Array) -> Array:
-    """Room ``[N, 1, S]`` for the result of one window."""
-    return np.empty((len(x_NS), 1, x_NS.shape[1]))
+def _empty(x_NS: Array, windows: int) -> Array:
+    """Room ``[N, W, S]`` for the results of the windows."""
+    return np.empty((len(x_NS), windows, x_NS.shape[1]))

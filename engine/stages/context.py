@@ -13,6 +13,7 @@ from engine.config import Config
 from engine.config.file import Origins, override
 from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
 from engine.files import Json, digest
+from engine.records.own_features import CODE
 from engine.runs import lock
 from engine.runs.events import Noted, RunFinished, RunStarted, Status
 from engine.runs.launch import ControlFiles
@@ -63,6 +64,13 @@ class StageContext:
     configured: tuple[str, ...] = ()
     """--preset, --set ... as they were given, for the commands that this one starts."""
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def __post_init__(self) -> None:
+        own = self.config.features.own
+        if any(text.startswith(CODE) for text in own.values()):
+            from engine.features.own_code import place_code  # the only reason to load the numerics
+
+            place_code(self.workspace, own)
 
     @property
     def store(self) -> RunStore:

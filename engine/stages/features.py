@@ -7,23 +7,35 @@ from difflib import get_close_matches
 from engine.data.store import PanelStore
 from engine.data.tables import SECTORS, has_sectors
 from engine.errors import UsageError
-from engine.features.catalog import CATALOG, FAMILIES, find, off, told, write_catalog
+from engine.features.catalog import catalog_of, families_of, find, off, told, write_catalog
+from engine.features.own import refused
 from engine.records import record
 from engine.records.features import FeatureFigures, feature_source
 from engine.records.figure import Figure
 from engine.stages.context import Outcome, StageContext
+from engine.stages.own_features import add, check
 from engine.stages.text import table
 
 _HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
 
 
 def features(
-    context: StageContext, *, action: str, name: str | None = None, family: str | None = None
+    context: StageContext,
+    *,
+    action: str,
+    name: str | None = None,
+    text: str | None = None,
+    family: str | None = None,
 ) -> Outcome:
-    """list: every feature, or those of a family; show: one, with what it is made of.
+    """list: every feature, or those of a family; show: one, with what it is made of; add and check: see
+    `engine.stages.own_features`.
 
     list also writes all of them to ``features/catalog.json``, which the screen shows.
     """
+    if text is not None and action != "add":
+        raise UsageError(f"features {action} takes no {text!r}", hint="`features add NAME TEXT`")
+    if action in ("add", "check"):
+        return add(context, name, text) if action == "add" else check(context, name)
     if action == "show":
         if name is None:
             raise UsageError("features show needs a name", hint="`atft-tui features list` has them")
@@ -36,13 +48,15 @@ def features(
 
 
 def _list(context: StageContext, family: str | None) -> Outcome:
-    if family is not None and family not in FAMILIES:
-        near = get_close_matches(family, FAMILIES, n=3)
+    catalog = catalog_of(context.config.features)
+    families = families_of(catalog)
+    if family is not None and family not in families:
+        near = get_close_matches(family, families, n=3)
         raise UsageError(
             f"no family is named {family!r}",
-            hint=f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(FAMILIES)}",
+            hint=f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(families)}",
         )
-    chosen = [feature for feature in CATALOG if family in (None, feature.family)]
+    chosen = [feature for feature in catalog if family in (None, feature.family)]
     present = _present(context)
     count, core = Counter(f.family for f in chosen), Counter(f.family for f in chosen if f.core)
     why = {feature.name: off(feature, context.config, present) for feature in chosen}
@@ -58,15 +72,19 @@ def _list(context: StageContext, family: str | None) -> Outcome:
         ]
         for f in chosen
     ]
-    families = [
+    summary = [
         [name, f"{n}", f"{core[name]}", f"off: {reason[name]}" if name in reason else "on"]
         for name, n in count.items()
     ]
-    families.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
-    text = f"{table(rows, header=_HEADER)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
+    summary.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
+    text = f"{table(rows, header=_HEADER)}\n\n{table(summary, header=['family', 'features', 'core', ''])}"
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
+    left_out = refused(context.config.features)
+    if left_out:
+        text += f"\nnot accepted: {', '.join(left_out)} (`atft-tui features check`)"
     answer = {
+        "refused": list(left_out),
         "features": [
             told(f) | record.as_json(figures.get(f.name, FeatureFigures())) for f in chosen
         ],
@@ -80,7 +98,7 @@ def _list(context: StageContext, family: str | None) -> Outcome:
 
 
 def _show(context: StageContext, name: str) -> Outcome:
-    feature = find(name)
+    feature = find(name, context.config.features)
     why = off(feature, context.config, _present(context))
     figures = _figures(context).get(name, FeatureFigures())
     coverage, worth = _written(figures)

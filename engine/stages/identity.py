@@ -4,6 +4,7 @@ from engine.config import Config, TrainingConfig
 from engine.data.repair import RULES
 from engine.data.universe import VERSION
 from engine.features import feature_set
+from engine.features.catalog import own_texts
 from engine.files import digest
 from engine.graph import build as graph_build
 from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
@@ -68,6 +69,7 @@ def input_rules(config: Config, market: str) -> dict[str, object]:
             "dtype": config.features.dtype,
         },
         "edges": {"rules": graph_build.CODE_VERSION, **config.graph.model_dump(mode="json")},
+        **({"own features": own} if (own := own_texts(config.features)) else {}),
     }
 
 

@@ -1,9 +1,10 @@
 """The catalog as a whole: named, bounded in its look-back, blind to the future, safe with holes."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from engine.config import FeatureConfig, LabelConfig
 from engine.data.panel import _COLUMNS, DensePanel
 from engine.data.universe import _market_series
 from engine.errors import ConfigError, DataError, IntegrityError
-from engine.features.catalog import CATALOG, FAMILIES, find, select, wants_graph
+from engine.features import catalog
+from engine.features.catalog import CATALOG, find, wants_graph
 from engine.features.compute import Inputs, compute_sessions, market_columns, raw_values
 from engine.features.feature import Feature
 from engine.features.feature_set import _open_features, build_features
@@ -47,6 +49,16 @@ def each(
 ) -> Iterator[tuple[Feature, np.ndarray]]:
     for batch, values_FNT in raw_values(inputs, features, first, stop):
         yield from zip(batch, values_FNT, strict=True)
+
+
+def select(
+    families: Sequence[str],
+    present: Collection[str] = (),
+    columns: Sequence[str] = (),
+    **asked: Any,
+) -> tuple[Feature, ...]:
+    config = FeatureConfig(families=tuple(families), columns=tuple(columns), **asked)
+    return catalog.select(config, present)
 
 
 def values(inputs: Inputs, features: tuple[Feature, ...], stop: int) -> dict[str, np.ndarray]:
@@ -85,7 +97,7 @@ def test_names_are_unique_and_documented() -> None:
         assert f.unit, f.name
         assert f.published, f.name
         assert f.lookback >= 0, f.name
-    assert set(FAMILIES) >= {"price", "sector", "graph", "interaction"}
+    assert set(catalog.families_of(CATALOG)) >= {"price", "sector", "graph", "interaction"}
     assert sum(f.core for f in CATALOG) == 45
 
 

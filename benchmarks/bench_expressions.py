@@ -1,0 +1,85 @@
+"""Alpha158 as own expressions: cost beside today's fused kernels, values beside Qlib's.
+
+79 columns that both have, on 1.28 M rows, turn by turn; CPU seconds of all threads are what counts. Set
+QLIB_PYTHON to an interpreter that has Qlib to compare its values too.
+"""
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+import benchmarks.pairs  # noqa: F401  (thread limits come before the numeric libraries)
+from benchmarks.alpha158 import NAMES, alpha158
+from benchmarks.alpha158_rows import load_bars
+from benchmarks.bench_features import report_agreement, report_seconds
+from benchmarks.contender import timed
+from benchmarks.options import read_options, say
+from benchmarks.qlib_peer import qlib_peer
+from engine.data.panel import DensePanel
+from engine.features.context import Context
+from engine.features.own import of_file
+from engine.features.sets import SETS
+from engine.training.device import keep_freed_memory
+
+Array = NDArray[np.float64]
+_PORTION = 64
+"""Stocks taken together: what a window shares with others stays in the cache."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__, arguments, stocks=(1000, 20), sessions=(1280, 130), rounds=(3, 1)
+    )
+    keep_freed_memory()
+    bars = load_bars(options.stocks, options.sessions, made_up=options.smoke)
+    kernels, expressions = alpha158(bars), by_expressions(bars)
+    N, S = bars["close"].shape
+    report_agreement("kernels", expressions, kernels.reshape(len(NAMES), N * S).T)
+    with qlib_peer(bars) as qlib:
+        if qlib is not None:
+            qlib.evaluate()
+            report_agreement("Qlib", expressions, qlib.values())
+    del kernels, expressions
+    pairs = [
+        (timed(lambda: alpha158(bars)), timed(lambda: by_expressions(bars)))
+        for _ in range(options.rounds)
+    ]
+    say("ours = the fused kernels, peer = expressions")
+    report_seconds("79 columns", pairs)
+    return 0
+
+
+def by_expressions(bars: dict[str, Array]) -> NDArray[np.float32]:
+    """``[79, N, S]`` float32 by the file of the set, a portion of stocks after the other."""
+    features = {feature.name: feature for feature in of_file("alpha158", SETS["alpha158"])}
+    chosen = [features[f"alpha158_{name}"] for name in NAMES]
+    N, S = bars["close"].shape
+    out_FNS = np.empty((len(chosen), N, S), dtype=np.float32)
+    for first in range(0, N, _PORTION):
+        rows = slice(first, first + _PORTION)
+        context = _context({name: x_NS[rows] for name, x_NS in bars.items()})
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for f, feature in enumerate(chosen):
+                out_FNS[f, rows] = feature.compute(context)
+    return out_FNS
+
+
+def _context(bars: dict[str, Array]) -> Context:
+    N, S = bars["close"].shape
+    dense = DensePanel(
+        dates_S=np.datetime64("2010-01-01", "D") + np.arange(S),
+        symbols=tuple(f"S{i}" for i in range(N)),
+        **{f"{name}_NS": x_NS for name, x_NS in bars.items()},
+        close_raw_NS=bars["close"],
+        turnover_NS=bars["close"] * bars["volume"],
+        sector_N=np.full(N, -1, dtype=np.int16),
+        sectors=(),
+        index_close_S=None,
+        bars_before_N=np.zeros(N, dtype=np.int64),
+    )
+    return Context(dense, np.ones((N, S), dtype=bool), np.full((5, S), np.nan))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The features of a workspace's own, as the configuration of a run holds them: file name -> text.
+
+A file has one expression, whose feature has the name of the file, or a set: names and expressions, in both of
+which ``{w}`` stands for each window.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from engine.config import FeatureConfig
+from engine.errors import ConfigError
+from engine.features.context import Array, Context
+from engine.features.expression import Node, Plan, parse
+from engine.features.feature import AT_CLOSE, Feature
+from engine.features.own_code import by_code
+from engine.files import parse_toml, text_digest
+from engine.records.own_features import CODE, FOLDER
+
+OWN = "own"
+"""Family of features whose file has only one."""
+_PAGE = "docs/features.md"
+_SCALE = 252
+"""Sessions that scaling a market-scope feature looks back further."""
+_PUBLISHED = "what its table had published by the close"
+_Scope = Literal["stock", "market"]
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``features/NAME.toml``."""
+
+    expression: str = ""
+    features: dict[str, str] = {}
+    """Of a set: name after that of the file -> expression."""
+    windows: tuple[int, ...] | str = ()
+    """Sessions, or the first and the last of a range, as ``0..59``."""
+    description: str = ""
+    scope: _Scope = "stock"
+
+
+def own_features(config: FeatureConfig) -> tuple[Feature, ...]:
+    """Every accepted own feature of the configuration, sorted by file."""
+    return tuple(
+        f for name, text in sorted(config.own.items()) if text for f in of_file(name, text)
+    )
+
+
+def refused(config: FeatureConfig) -> tuple[str, ...]:
+    """Files of the workspace that the audit has not accepted as they stood when the run began."""
+    return tuple(sorted(name for name, text in config.own.items() if not text))
+
+
+@lru_cache(maxsize=256)
+def of_file(name: str, text: str) -> tuple[Feature, ...]:
+    """The features of one file, from its text or the hash of its code (`engine.features.own_code`).
+
+    ConfigError naming the file and the place.
+    """
+    if text.startswith(CODE):
+        return (by_code(name, text, OWN),)
+    where = f"{FOLDER / name}.toml"
+    try:
+        file = msgspec.convert(parse_toml(text, Path(where)), _File, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}", hint=f"{_PAGE} shows a file") from error
+    if bool(file.expression) == bool(file.features):
+        raise ConfigError(
+            f"{where}: needs either `expression` or [features]", hint=f"{_PAGE} shows both"
+        )
+    texts = {name: file.expression} if file.expression else _set(name, file, where)
+    roots = {key: parse(one, f"{where}: {key}") for key, one in texts.items()}
+    plan = Plan(tuple(roots.values()))
+    family, digest = (OWN if file.expression else name), text_digest(text)
+    return tuple(
+        _feature(key, family, " ".join(texts[key].split()), file.scope, plan, root, where, digest)
+        for key, root in roots.items()
+    )
+
+
+def _set(name: str, file: _File, where: str) -> dict[str, str]:
+    """Names and expressions of a set, a window at a time."""
+    texts: dict[str, str] = {}
+    for key, text in file.features.items():
+        windows = _windows(file.windows, where) if "{w}" in key else (0,)
+        for w in windows:
+            full = f"{name}_{key.replace('{w}', str(w))}"
+            if not full.isidentifier() or full in texts:
+                raise ConfigError(f"{where}: {key}: no name, or one that is there already")
+            texts[full] = text.replace("{w}", str(w))
+    return texts
+
+
+def _windows(given: tuple[int, ...] | str, where: str) -> tuple[int, ...]:
+    if isinstance(given, tuple):
+        found = given
+    else:
+        ends = re.fullmatch(r"(\d{1,4})\.\.(\d{1,4})", given)
+        found = tuple(range(int(ends[1]), int(ends[2]) + 1)) if ends else ()
+    if not found:
+        raise ConfigError(f'{where}: windows: a list of sessions, or a range as "5..60"')
+    return found
+
+
+def _feature(
+    name: str,
+    family: str,
+    formula: str,
+    scope: _Scope,
+    plan: Plan,
+    root: Node,
+    where: str,
+    text: str,
+) -> Feature:
+    if root.market != (scope == "market"):
+        told = "is the same for all stocks" if root.market else "differs from stock to stock"
+        other = "market" if root.market else "stock"
+        raise ConfigError(
+            f"{where}: {name} {told}, scope is {scope}", hint=f'write scope = "{other}"'
+        )
+    market = scope == "market"
+
+    def compute(x: Context) -> Array:
+        value_NS = plan.value(root, x)
+        if np.isinf(value_NS).any():
+            value_NS = np.where(np.isinf(value_NS), np.nan, value_NS)
+        return value_NS[0] if market else value_NS
+
+    return Feature(
+        name=name,
+        family=family,
+        formula=formula,
+        unit="0 or 1" if root.truth else root.unit.text() if root.unit else "1",
+        lookback=plan.lookback(root) + (_SCALE if market else 0),
+        compute=compute,
+        scope=scope,
+        source="+".join(sorted(root.sources)) or "bars",
+        published=_PUBLISHED if root.sources else AT_CLOSE,
+        depth=max(1, root.depth),
+        own=root.own and not market,
+        text=text,
+    )

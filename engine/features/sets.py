@@ -1,0 +1,66 @@
+"""Sets of features that others know by name, as files of the workspace: `features add alpha158`."""
+
+_ALPHA158 = """\
+description = "Qlib's Alpha158: candle, prices and 29 statistics over five windows"
+windows = [5, 10, 20, 30, 60]
+
+[features]
+KMID = "(close - open) / open"
+KLEN = "(high - low) / open"
+KMID2 = "(close - open) / (high - low + 1e-12)"
+KUP = "(high - Greater(open, close)) / open"
+KUP2 = "(high - Greater(open, close)) / (high - low + 1e-12)"
+KLOW = "(Less(open, close) - low) / open"
+KLOW2 = "(Less(open, close) - low) / (high - low + 1e-12)"
+KSFT = "(2 * close - high - low) / open"
+KSFT2 = "(2 * close - high - low) / (high - low + 1e-12)"
+OPEN0 = "open / close"
+HIGH0 = "high / close"
+LOW0 = "low / close"
+VWAP0 = "vwap / close"
+"ROC{w}" = "Ref(close, {w}) / close"
+"MA{w}" = "Mean(close, {w}) / close"
+"STD{w}" = "Std(close, {w}) / close"
+"BETA{w}" = "Slope(close, {w}) / close"
+"RSQR{w}" = "Rsquare(close, {w})"
+"RESI{w}" = "Resi(close, {w}) / close"
+"MAX{w}" = "Max(high, {w}) / close"
+"MIN{w}" = "Min(low, {w}) / close"
+"QTLU{w}" = "Quantile(close, {w}, 0.8) / close"
+"QTLD{w}" = "Quantile(close, {w}, 0.2) / close"
+"RANK{w}" = "Rank(close, {w})"
+"RSV{w}" = "(close - Min(low, {w})) / (Max(high, {w}) - Min(low, {w}) + 1e-12)"
+"IMAX{w}" = "IdxMax(high, {w}) / {w}"
+"IMIN{w}" = "IdxMin(low, {w}) / {w}"
+"IMXD{w}" = "(IdxMax(high, {w}) - IdxMin(low, {w})) / {w}"
+"CORR{w}" = "Corr(close, Log(volume + 1), {w})"
+"CORD{w}" = "Corr(close / Ref(close, 1), Log(volume / Ref(volume, 1) + 1), {w})"
+"CNTP{w}" = "Mean(close > Ref(close, 1), {w})"
+"CNTN{w}" = "Mean(close < Ref(close, 1), {w})"
+"CNTD{w}" = "Mean(close > Ref(close, 1), {w}) - Mean(close < Ref(close, 1), {w})"
+"SUMP{w}" = "Sum(Greater(Delta(close, 1), 0), {w}) / (Sum(Abs(Delta(close, 1)), {w}) + 1e-12)"
+"SUMN{w}" = "Sum(Greater(-Delta(close, 1), 0), {w}) / (Sum(Abs(Delta(close, 1)), {w}) + 1e-12)"
+"SUMD{w}" = "Sum(Delta(close, 1), {w}) / (Sum(Abs(Delta(close, 1)), {w}) + 1e-12)"
+"VMA{w}" = "Mean(volume, {w}) / (volume + 1e-12)"
+"VSTD{w}" = "Std(volume, {w}) / (volume + 1e-12)"
+"WVMA{w}" = '''
+Std(Abs(close / Ref(close, 1) - 1) * volume, {w})
+/ (Mean(Abs(close / Ref(close, 1) - 1) * volume, {w}) + 1e-12)'''
+"VSUMP{w}" = "Sum(Greater(Delta(volume, 1), 0), {w}) / (Sum(Abs(Delta(volume, 1)), {w}) + 1e-12)"
+"VSUMN{w}" = "Sum(Greater(-Delta(volume, 1), 0), {w}) / (Sum(Abs(Delta(volume, 1)), {w}) + 1e-12)"
+"VSUMD{w}" = "Sum(Delta(volume, 1), {w}) / (Sum(Abs(Delta(volume, 1)), {w}) + 1e-12)"
+"""
+_ALPHA360 = """\
+description = "Qlib's Alpha360: 60 sessions of prices over the close and of volume over the volume"
+windows = "0..59"
+
+[features]
+"CLOSE{w}" = "Ref(close, {w}) / close"
+"OPEN{w}" = "Ref(open, {w}) / close"
+"HIGH{w}" = "Ref(high, {w}) / close"
+"LOW{w}" = "Ref(low, {w}) / close"
+"VWAP{w}" = "Ref(vwap, {w}) / close"
+"VOLUME{w}" = "Ref(volume, {w}) / (volume + 1e-12)"
+"""
+SETS = {"alpha158": _ALPHA158, "alpha360": _ALPHA360}
+"""Name -> the text of its file."""

@@ -20,7 +20,7 @@ from atft_tui.screens.form_fields import PathSuggester, YesNo
 from atft_tui.styles import DIM, KEY, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
-from engine.commands.strategies import strategy_summaries
+from engine.commands.models import offered
 from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.workspace import config_files
@@ -184,10 +184,10 @@ class CommandForm(Dialog[CommandRequest | None]):
     def _field(self, parameter: Parameter) -> Widget:
         name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")
         default = "" if parameter.default is None else str(parameter.default)
-        own = strategy_summaries(self.workspace) if parameter.name == "strategy" else ()
+        own = offered(self.command.name, parameter.name, self.workspace)
         if parameter.kind == "flag":
             return YesNo(value=given == "true", id=name, compact=True)
-        if choices := parameter.choices or tuple(own):
+        if choices := parameter.choices or own:
             return _select(name, choices, given or default)
         files = PathSuggester() if parameter.name in _FILES else None
         return Field(given, placeholder=default, id=name, compact=True, suggester=files)

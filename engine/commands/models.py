@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from engine.commands.strategies import strategy_summaries
 from engine.records.train import BLEND, NETWORK
 from engine.workspace_code import own_summaries
 
@@ -21,3 +22,12 @@ BUILT_IN = {
 def model_summaries(workspace: Path) -> dict[str, str]:
     """The built-in models, then those in ``models/`` of the workspace. A file that is of no use says why."""
     return {**BUILT_IN, **own_summaries(workspace, "models", "MODEL", {*BUILT_IN, "oracle"})}
+
+
+def offered(command: str, parameter: str, workspace: Path) -> tuple[str, ...]:
+    """What a form offers for a parameter whose values the workspace adds to; empty for any other."""
+    if parameter == "strategy":
+        return tuple(strategy_summaries(workspace))
+    if (command, parameter) == ("walkforward", "model"):
+        return tuple(model_summaries(workspace))
+    return ()

@@ -28,7 +28,8 @@ SCHEMA = {
 }
 """One row a fact, ``kind`` and what ``name`` and ``value`` are then:
 variable: column; its contribution to the score (gradient x input over the window, weight x input, SHAP
-values of trees; mean over members, each in deviations of its scores of the day).
+values of trees, or what the score loses without the column; mean over members, each in deviations of its
+scores of the day).
 member: model of a blend; its centred rank of the stock, -0.5 .. 0.5. The score is the mean of all.
 neighbour: stock listened to; its attention weight (mean of heads and networks; null if not reported), and
 the rank without that neighbour. past: session; rank then."""

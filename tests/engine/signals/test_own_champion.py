@@ -92,7 +92,7 @@ def test_its_signal_is_replayed_though_the_file_is_another_one_by_now(
     code = desk.workspace / "models" / "forest.py"
     assert seal.manifest.code["models/forest.py"] == sha256(code)
     explained = pl.read_parquet(desk.workspace / "signals" / str(desk.last) / "explain.parquet")
-    told = explained.filter(pl.col("kind") == "feature")
+    told = explained.filter(pl.col("kind") == "variable")
     assert told.filter(pl.col("value") != 0).height > 0
     again = replay(desk.context(), session=str(desk.last))
     assert (again.exit_code, again.json["same_code"]) == (0, True), again.text

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from atft_tui.app import CockpitApp
+from atft_tui.screens.command_form import CommandForm
 from engine.cli import main
 from engine.errors import GateError, UsageError
 from engine.model_kit import Day, Days, LightGBMModel, RidgeModel, State
@@ -41,11 +43,21 @@ def test_the_ten_lines_of_the_page_keep_their_promises(
     pytest.importorskip("skops", reason="estimators are kept by skops")
     lines = [line for line in page_model().splitlines() if line.strip()]
     assert len(lines) <= 10
-    put(tmp_path, page_model().replace("ExtraTreesRegressor(60", "ExtraTreesRegressor(5"), "forest")
+    put(tmp_path, page_model().replace("ExtraTreesRegressor(60", "ExtraTreesRegressor(2"), "forest")
     assert main(["models", "forest", "--workspace", str(tmp_path)]) == 0
     assert "no label is read in score" in capsys.readouterr().out
     assert main(["models", "--workspace", str(tmp_path)]) == 0
     assert re.search(r"forest +yours +A forest of scikit-learn", capsys.readouterr().out)
+
+
+async def test_the_form_of_a_walk_forward_offers_it(tmp_path: Path) -> None:
+    put(tmp_path, RIDGE)
+    app = CockpitApp(tmp_path)
+    async with app.run_test() as pilot:
+        app.ask("walkforward", {"model": "mine"})
+        await pilot.pause()
+        assert isinstance(app.screen, CommandForm)
+        assert app.screen.values()["model"] == "mine"
 
 
 @pytest.mark.parametrize("kind", FITS)

@@ -99,8 +99,9 @@ def _live(
     else:
         from engine.export.mlflow import MLflow
 
+        if uri is None:
+            place.mkdir(parents=True, exist_ok=True)
         own = uri or f"sqlite:///{place.absolute() / 'mlflow.db'}"
-        place.mkdir(parents=True, exist_ok=True)
         server = MLflow(run, own, None if uri else place / "artifacts")
         ended = feed(run, server, follow=follow, stopped=lambda: context.stop.requested)
         counts = {"points": server.points, "files": server.files}

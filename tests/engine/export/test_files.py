@@ -114,14 +114,10 @@ def test_alphalens_takes_the_factor_and_finds_our_rank_ic(tmp_path: Path) -> Non
     returns = pd.read_parquet(tmp_path / "forward_returns_5.parquet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import matplotlib
-
-        matplotlib.use("Agg")
         import alphalens as library
 
         data = library.utils.get_clean_factor(factor, returns, quantiles=5, max_loss=0.0)
         theirs = library.performance.factor_information_coefficient(data)["5D"]
-        library.tears.create_information_tear_sheet(data)
     days = [rows for _, rows in frame.group_by("date", maintain_order=True)]
     ours = rank_ic_series(
         [rows["score"].to_numpy() for rows in days],

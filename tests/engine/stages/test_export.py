@@ -49,6 +49,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         export(context, run=permuted.id, to="csv")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_following_and_keeps_what_there_is(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     tell(run, [started(), evaluated(0, 0)])
@@ -91,6 +92,7 @@ def test_alphalens_gets_the_very_returns_of_our_rank_ic(tmp_path: Path) -> None:
         returns = pd.read_parquet(tmp_path / "a" / "forward_returns_5.parquet")
         data = alphalens.utils.get_clean_factor(factor, returns, quantiles=5, max_loss=0.0)
         theirs = alphalens.performance.factor_information_coefficient(data)["5D"].mean()
+        alphalens.tears.create_information_tear_sheet(data)
         alphalens.tears.create_returns_tear_sheet(data)
         alphalens.tears.create_turnover_tear_sheet(data)
     ours = read_train(run).test

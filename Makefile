@@ -14,7 +14,7 @@ PART ?= 1/1
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo none)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys docs requirements
+.PHONY: demo test test-slow lint types imports unit kernels others bench hpo-run clean keys docs faults requirements
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -53,6 +53,10 @@ others: $(VENV)/.installed-dev
 # All slow tests, of which `make test` runs a tenth; PART=1/4 is the first of four parts.
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not gpu" --slow-part "$(PART)" tests
+
+# The tests that docs/faults.md names, the slow ones too: hours. CASES="9 31" runs those of two lines.
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.faults $(CASES)
 
 # The page of all keys, from the one table of keys.
 keys: $(VENV)/.installed-dev

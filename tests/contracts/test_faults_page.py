@@ -2,23 +2,21 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-ROWS = re.findall(
-    r"^\| (\d+) \| (.+?) \| (survived|partly|not tried) \| (.*) \| (.*) \|$", TEXT, re.M
-)
+from tests.faults import PAGE, ROOT, ROW, TEST
+
+TEXT = PAGE.read_text(encoding="utf-8")
+ROWS = ROW.findall(TEXT)
 
 
 def test_every_case_has_one_line_and_what_is_not_whole_says_why() -> None:
     assert [int(number) for number, *_ in ROWS] == list(range(1, 56))
-    assert all(why for _, _, state, _, why in ROWS if state != "survived")
+    assert all(why for _, _, state, _, _, why in ROWS if state != "survived")
 
 
 def test_every_test_that_is_named_is_there_and_slow_where_that_is_said() -> None:
-    for _, _, _, tests, _ in ROWS:
-        named = re.findall(r"`([^`:]+)::(test_\w+)`( \(slow\))?", tests)
+    for _, _, _, tests, _, _ in ROWS:
+        named = TEST.findall(tests)
         assert named
         for file, name, slow in named:
             before, found, _ = (ROOT / "tests" / file).read_text().partition(f"def {name}(")

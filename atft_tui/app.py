@@ -4,10 +4,11 @@ Only the first place is imported at the start; what comes up later is loaded whe
 """
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import work
 from textual.app import SystemCommand
@@ -15,17 +16,15 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 
 from atft_tui import format as fmt
-from atft_tui.crash import ReportingApp
+from atft_tui.habits import HabitualApp
 from atft_tui.jobs import Job, JobBook
-from atft_tui.keys import EVERYWHERE, PLACES, following, help_rows, written
-from atft_tui.memory import Memory, remember, remembered
+from atft_tui.keys import EVERYWHERE, PLACES, help_rows, written
 from atft_tui.readings.feed import is_damaged
-from atft_tui.readings.files import attempted
 from atft_tui.readings.steps import FirstStep, upcoming
-from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
-from atft_tui.styles import THEMES, palette
+from atft_tui.screens.base import CockpitScreen, focused_words
+from atft_tui.styles import THEMES
 from atft_tui.widgets.bars import KeyBar, TopBar
-from engine import disk, hashes
+from engine import hashes
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError, EnvironmentProblem, UsageError
 from engine.runs import launch
@@ -38,10 +37,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _JOB_POLL_S = 0.5
-_UNFOCUSED = "focus a table or a panel first (tab)"
 
 
-class CockpitApp(ReportingApp):
+class CockpitApp(HabitualApp):
     """The application: it holds the workspace and the chosen run, opens places and starts commands."""
 
     TITLE = "atft-tui"
@@ -52,8 +50,7 @@ class CockpitApp(ReportingApp):
     DEFAULT_MODE = "home"
 
     def __init__(self, workspace: Path, *, read_only: bool = False) -> None:
-        super().__init__()
-        self.workspace, self.read_only = workspace, read_only
+        super().__init__(workspace, read_only=read_only)
         self.chosen_run: str | None = None
         """The run that Train, Replay and Backtest show; None means the newest that fits."""
         self.jobs = JobBook(workspace)
@@ -61,12 +58,6 @@ class CockpitApp(ReportingApp):
         """What comes next in the workspace, as far as that is known."""
         self._there: frozenset[Path] = frozenset()
         """Folder and list of hashes of the workspace, as far as they have been there."""
-        # Before anything is mounted: a theme set later would style every widget twice.
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.memory = attempted(remembered)
-        known = self.memory.value.theme if self.memory.value else ""
-        self.use_theme(known if known in self.available_themes else THEMES[0].name)
 
     @property
     def store(self) -> RunStore:
@@ -82,11 +73,6 @@ class CockpitApp(ReportingApp):
                 f"the workspace is gone, what is shown was read before ({min(gone)} is not there)"
             )
         self._there = there
-
-    def require_writable(self) -> None:
-        """UsageError in a cockpit that only looks on, before anything is started, asked or written."""
-        if self.read_only:
-            raise UsageError("this cockpit is read-only", hint="open one without --read-only")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the command line, then what only a screen has: places, themes, keys."""
@@ -109,9 +95,13 @@ class CockpitApp(ReportingApp):
                 "copy",
                 "export",
                 "maximize",
+                "jump",
+                "edit",
             ):
                 run = partial(self.call_later, self.run_action, key.action)
-                yield SystemCommand(f"screen: {key.description}", f"Key {written(key)}.", run)
+                yield SystemCommand(
+                    f"screen: {key.description}", f"Key {written(key, self.keymap)}.", run
+                )
         yield SystemCommand("quit", "Close the screen; runs go on.", self.exit)
 
     # ---- what the screens ask for ----------------------------------------------------------------
@@ -205,7 +195,7 @@ class CockpitApp(ReportingApp):
         coming = upcoming(news)
         if coming != self.coming:
             self.coming = coming
-            for screen in self._visited():
+            for screen in self.places():
                 for bar in screen.query(KeyBar):  # none yet where a place is just being made
                     bar.draw()
 
@@ -218,6 +208,7 @@ class CockpitApp(ReportingApp):
 
     def tell(self, job: Job) -> None:
         """Say how a job ended: what it answered, or why it was refused or failed."""
+        self.desktop(f"{job.line}: {job.status}")
         if job.refusal:
             self.refuse(EngineError(f"{job.words[0]}: {job.refusal}"))
             return
@@ -239,13 +230,6 @@ class CockpitApp(ReportingApp):
                 then()
 
         self.push_screen(ConfirmDialog(question), answer)
-
-    def refuse(self, error: EngineError | OSError) -> None:
-        """Say what was not done, and the way out."""
-        if isinstance(error, OSError):
-            error = disk.problem(error) or EngineError(str(error))
-        text = fmt.clean_lines(f"{error.message}\n{error.hint}".rstrip())
-        self.notify(text, title="not done", severity="error", markup=False, timeout=10)
 
     def stop_run(self, run_id: str) -> None:
         """Ask a run to stop at the end of its step, after a confirmation."""
@@ -290,7 +274,8 @@ class CockpitApp(ReportingApp):
         from atft_tui.screens.dialogs import TextDialog, help_text
 
         place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
-        self._open(TextDialog(help_text(help_rows(place))))
+        title, told = focused_words(self.screen)
+        self._open(TextDialog(help_text(help_rows(place, self.keymap), title, told)))
 
     def action_next_step(self) -> None:
         if not isinstance(self.screen, ModalScreen):
@@ -321,57 +306,10 @@ class CockpitApp(ReportingApp):
         self.workspace, self.chosen_run = workspace, None
         self.jobs, self._there = JobBook(workspace), frozenset()
         self.coming = None
-        for screen in self._visited():
+        self.take_keymap()
+        for screen in self.places():
             screen.reread()
             screen.query_one(TopBar).draw()
-
-    def action_next_theme(self) -> None:
-        self.use_theme(following([theme.name for theme in THEMES], self.theme))
-        try:
-            remember(Memory(theme=self.theme))
-        except (EngineError, OSError) as error:
-            self.refuse(EngineError(f"the theme will not be remembered: {error}"))
-
-    def use_theme(self, name: str) -> None:
-        """Colours of the widgets, and what the ANSI colours in their texts look like."""
-        theme = self.available_themes[name]
-        setattr(self, "ansi_theme_dark" if theme.dark else "ansi_theme_light", palette(theme))
-        self.theme = name
-        if self.is_running:
-            for screen in self._visited():
-                screen.repaint()
-
-    def _visited(self) -> Iterator[CockpitScreen[Any]]:
-        """The places that have been made, also those that are not in front."""
-        for stack in self._screen_stacks.values():
-            yield from (screen for screen in stack if isinstance(screen, CockpitScreen))
-
-    def action_maximize(self) -> None:
-        screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif screen.focused is not None:
-            screen.maximize(screen.focused)
-
-    def action_copy(self) -> None:
-        text = focused_text(self.screen)
-        if text is None:
-            self.notify(_UNFOCUSED, severity="warning")
-            return
-        self.copy_to_clipboard(text)
-        self.notify("copied")
-
-    def action_export(self) -> None:
-        try:
-            self.require_writable()
-            path = export_focused(self.screen, self.workspace / "exports")
-        except (EngineError, OSError) as error:
-            self.refuse(error)
-            return
-        if path is None:
-            self.notify(_UNFOCUSED, severity="warning")
-        else:
-            self.notify(str(path), title="exported", markup=False)
 
 
 def run(workspace: Path, *, read_only: bool = False) -> int:
@@ -384,4 +322,6 @@ def run(workspace: Path, *, read_only: bool = False) -> int:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
     app.run()
+    with suppress(EngineError, OSError):  # the next visit begins at Home
+        app.remember()
     return app.return_code or 0

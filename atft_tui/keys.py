@@ -1,9 +1,10 @@
 """The eight places and the one key table: bars, bindings, help, palette and docs/keys.md are made from it."""
 
 import importlib
+import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def _place(key: str, name: str, about: str) -> _Place:
 
 PLACES = (
     _place("1", "home", "Today: card, champion, last runs, data, next job, machine."),
-    _place("2", "data", "What is stored, how good it is, what the features and the graph are."),
+    _place("2", "data", "What is stored, how good it is, features and graph."),
     _place("3", "train", "Start a run and watch it learn."),
     _place("4", "runs", "Compare, tag, promote and delete runs."),
     _place("5", "replay", "Any run as it was at any moment."),
@@ -56,9 +57,20 @@ def _key(
     return Binding(key, action, label, show, display, priority)
 
 
+def _named(scope: str, keys: Sequence[Binding]) -> tuple[Binding, ...]:
+    """The keys with the names by which a user's ``keys.toml`` changes them: ``train.new_run``."""
+    named: dict[str, Binding] = {}
+    for key in keys:
+        name = re.sub(r"\W+", "_", key.action.replace("-", "minus_")).strip("_")
+        name = f"{scope}.{name}"
+        name = f"{name}_2" if name in named else name
+        named[name] = replace(key, id=name)
+    return tuple(named.values())
+
+
 _bar = partial(_key, show=True)
 """A key that the line at the bottom tells too."""
-EVERYWHERE: tuple[Binding, ...] = (
+EVERYWHERE: tuple[Binding, ...] = _named("everywhere", (
     *(_key(place.key, f"go('{place.name}')", f"{place.title}: {place.about}") for place in PLACES),
     _key("ctrl+p", "command_palette", "every command"),
     _bar("greater_than_sign", "next_step", "next step", ">"),
@@ -69,11 +81,13 @@ EVERYWHERE: tuple[Binding, ...] = (
     _key("m", "maximize", "focused panel full screen, and back"),
     _key("y", "copy", "copy the focused table or panel"),
     _key("e", "export", "export the focused table (CSV) or panel (SVG)"),
+    _key("semicolon", "jump", "a letter on every panel; it takes the focus there", ";"),
+    _key("ctrl+e", "edit", "the workspace's config.toml in $EDITOR; on Runs the note"),
     _bar("q", "quit", "quit"),
     _key("ctrl+c", "quit", "quit; runs at work go on"),
     _key("ctrl+z", "suspend_process", "to the shell; fg comes back", priority=True),
-)
-TABLE: tuple[Binding, ...] = (
+))  # fmt: skip
+TABLE: tuple[Binding, ...] = _named("table", (
     _key("up,k", "cursor(-1)", "row up"),
     _key("down", "cursor(1)", "row down"),
     _key("pageup", "page(-1)", "page up"),
@@ -88,9 +102,9 @@ TABLE: tuple[Binding, ...] = (
     _bar("slash", "filter", "filter", "/"),
     _key("o", "order(1)", "order by the next column"),
     _key("O", "reverse", "order the other way round"),
-)
+))  # fmt: skip
 """Where a table has the focus."""
-CHART: tuple[Binding, ...] = (
+CHART: tuple[Binding, ...] = _named("chart", (
     _key("plus,equals_sign", "zoom(2.0)", "closer (also the wheel)", "+"),
     _key("minus", "zoom(0.5)", "farther", "-"),
     _key("left,ctrl+left", "point(-1)", "crosshair back (ctrl+← where ← has a meaning)", "←"),
@@ -104,11 +118,11 @@ CHART: tuple[Binding, ...] = (
     _key("A", "hide(0)", "hide or show the curve of that letter", "A-F"),
     *(_key(letter, f"hide({n})", "", "A-F") for n, letter in enumerate("BCDEF", 1)),
     _key("0", "whole", "the whole again"),
-)
+))  # fmt: skip
 """Where a chart has the focus: the same keys in every one; those without words are told by another."""
 CHARTED = ("data", "train", "runs", "replay", "backtest")
 """Places with charts."""
-SCREENS: dict[str, tuple[Binding, ...]] = {
+_PLACE_KEYS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
         _bar("d", "ask('demo')", "demo"),
@@ -229,18 +243,20 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _bar("p", "presets", "presets"),
     ),
 }
+SCREENS = {place: _named(place, keys) for place, keys in _PLACE_KEYS.items()}
 
 
-def written(key: Binding) -> str:
-    """The key as a person reads it."""
-    return key.key_display or key.key.split(",")[0]
+def written(key: Binding, keymap: Mapping[str, str] | None = None) -> str:
+    """The key as a person reads it; as the user's ``keymap`` has it."""
+    changed = (keymap or {}).get(key.id or "")
+    return changed.split(",")[0] if changed else key.key_display or key.key.split(",")[0]
 
 
-def help_rows(screen: str) -> list[tuple[str, str]]:
+def help_rows(screen: str, keymap: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
     charts = (key for key in CHART if key.description and screen in CHARTED)
     keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE, *charts)
-    return [(written(key), key.description) for key in keys]
+    return [(written(key, keymap), key.description) for key in keys]
 
 
 def following(names: Sequence[str], here: str, step: int = 1) -> str:
@@ -255,10 +271,18 @@ def markdown() -> str:
     made = (
         "This page is made from `atft_tui/keys.py` by `make keys`; `?` shows the keys of a place."
     )
-    lines = ["# Keys", "", made]
+    own = (
+        "Keys of your own stand in `$XDG_CONFIG_HOME/atft-tui/keys.toml`, or in `keys.toml` of a "
+        'workspace,\nby the name in the last column: `"everywhere.next_theme" = "ctrl+t"`.'
+    )
+    lines = ["# Keys", "", made, "", own]
     for where, keys in groups:
-        rows = (f"| `{written(key)}` | {key.description} |" for key in keys if key.description)
-        lines += ["", f"## {where}", "", "| key | what it does |", "|---|---|", *rows]
+        rows = (
+            f"| `{written(key)}` | {key.description} | `{key.id}` |"
+            for key in keys
+            if key.description
+        )
+        lines += ["", f"## {where}", "", "| key | what it does | name |", "|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
 
 

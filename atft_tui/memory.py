@@ -12,6 +12,10 @@ class Memory(Struct, frozen=True, kw_only=True):
     """What was chosen last."""
 
     theme: str = ""
+    place: str = ""
+    """Where the last visit ended."""
+    workspace: str = ""
+    """Of that visit: another one begins at Home."""
 
 
 def path() -> Path:

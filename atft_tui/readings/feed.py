@@ -98,6 +98,12 @@ def run_at_work(workspace: Path, fits: Callable[[Run], bool]) -> Run | None:
     return next((run for run in reversed(list(newest)) if run.is_alive()), None)
 
 
+def names_at_work(workspace: Path) -> frozenset[str]:
+    """Ids of the newest runs that are at work."""
+    newest = islice(RunStore(workspace / "runs"), _LOOKED_AT)
+    return frozenset(run.id for run in newest if run.is_alive())
+
+
 def run_that_matters(workspace: Path, fits: Callable[[Run], bool]) -> Run | None:
     """The newest. Of runs that were at work at the same time it is the one that began first: the demo's run,
     and not the one without the graph that it starts beside itself.

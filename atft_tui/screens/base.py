@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _V = TypeVar("_V")
 _MIN_WIDTH, _MIN_HEIGHT = 60, 20
 """Below this the panels cannot be read."""
+_WORDS = 2000
+"""Characters of a table that are looked through for figures: its columns' names are the first of them."""
 
 
 def utc_now() -> datetime:
@@ -221,6 +223,16 @@ def focused_text(screen: Screen[object]) -> str | None:
     if isinstance(widget, PlacePanel):
         return widget.drawing(widget.size.width, widget.size.height).plain
     return None
+
+
+def focused_words(screen: Screen[object]) -> tuple[str, str]:
+    """Title of the focused panel or table, and what stands on it; both empty where neither has the focus."""
+    widget = screen.focused
+    if isinstance(widget, Grid):
+        return str(widget.table.border_title or widget.table.id), widget.table.csv()[:_WORDS]
+    if isinstance(widget, PlacePanel):
+        return str(widget.border_title or widget.title), focused_text(screen) or ""
+    return "", ""
 
 
 def export_focused(screen: Screen[object], folder: Path) -> Path | None:

@@ -1,7 +1,7 @@
 """Small windows over a screen: a question, a text, one of several rows, another workspace, the jobs."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -22,6 +22,7 @@ from atft_tui.styles import BAD, DIM, STRONG, status_text
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.table import BrowseTable, Field
 from engine.commands import COMMANDS
+from engine.records.glossary import GLOSSARY, terms_in
 from engine.records.run import RunSummary
 
 _T = TypeVar("_T")
@@ -83,26 +84,58 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 class TextDialog(Dialog[None]):
-    """A text to scroll through, under a title that stays; the keys that open one close it too."""
+    """A text to scroll through, under a title that stays; the keys that open one close it too.
+
+    ``/`` narrows it to the lines that hold what is typed.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,question_mark,h,p", "dismiss(None)", "close")
+        Binding("q,question_mark,h,p", "dismiss(None)", "close"),
+        Binding("slash", "search", "search"),
     ]
 
     def __init__(self, text: Text, title: str = "") -> None:
         super().__init__()
         self.text, self.head = text, title
+        self._shown = Static(text)
+        self._search = Field(
+            placeholder="lines with ... (esc closes)", compact=True, id="search-text"
+        )
 
     def compose(self) -> ComposeResult:
-        if not self.head:
-            yield VerticalScroll(Static(self.text), classes="dialog wide")
-            return
-        title = Label(self.head, classes="title", markup=False)
-        yield Vertical(title, VerticalScroll(Static(self.text)), classes="dialog wide")
+        with Vertical(classes="dialog wide"):
+            if self.head:
+                yield Label(self.head, classes="title", markup=False)
+            yield self._search
+            yield VerticalScroll(self._shown)
+
+    def on_mount(self) -> None:
+        self._search.display = False
+        self.query_one(VerticalScroll).focus()
+
+    def action_search(self) -> None:
+        self._search.display = True
+        self._search.focus()
+
+    @on(Input.Changed, "#search-text")
+    def narrow(self) -> None:
+        """Show the lines that hold every word; all while nothing is typed."""
+        words = self._search.value.lower().split()
+        lines = self.text.split("\n", allow_blank=True)
+        kept = [line for line in lines if all(word in line.plain.lower() for word in words)]
+        self._shown.update(Text("\n").join(kept) if words else self.text)
+
+    @on(Input.Submitted, "#search-text")
+    def found(self) -> None:
+        """Back to scrolling, in what was found."""
+        self.query_one(VerticalScroll).focus()
 
 
-def help_text(keys: Sequence[tuple[str, str]]) -> Text:
-    """The keys of the screen behind, the commands, and how figures are read."""
+def help_text(keys: Sequence[tuple[str, str]], title: str = "", told: str = "") -> Text:
+    """What the figures of the focused panel mean, the keys of the screen behind, and the commands.
+
+    ``title`` and ``told`` are the panel's name and what stands on it.
+    """
     text = Text()
 
     def listed(title: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -111,15 +144,20 @@ def help_text(keys: Sequence[tuple[str, str]]) -> Text:
             text.append(f"  {name:<12}", style=STRONG)
             text.append(f"{what}\n")
 
+    def explained(head: str, names: Iterable[str]) -> None:
+        text.append(f"{head}\n", style=STRONG)
+        for name in names:
+            text.append(f"  {name}: ", style=STRONG).append(f"{GLOSSARY[name]}\n")
+
+    terms = terms_in(f"{title} {told}")
+    if terms:
+        explained(f'On the panel "{fmt.clean(title)}"', terms)
+        text.append("\n")
     listed("Keys", keys)
     commands = [(command.name, command.help) for command in COMMANDS if not command.hidden]
     listed("\nCommands (palette: ctrl+p; the same on the command line)", commands)
-    listed("\nReading the figures", ())
-    return text.append(
-        "  RankIC: mean daily rank correlation of score and forward return, ± its standard error.\n"
-        "  A value inside the null band (95 % of shuffled scores) is dim and marked ~ : noise.\n"
-        "  alpha weights the projected stream, 1 - alpha the graph.\n"
-    )
+    explained("\nReading the figures", (name for name in GLOSSARY if name not in terms))
+    return text
 
 
 class WorkspaceDialog(Dialog[Path | None]):

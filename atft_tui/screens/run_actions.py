@@ -64,6 +64,20 @@ class RunActions(CockpitScreen[RunsValue]):
         if about is not None:
             self.cockpit.ask("note", {"run": about.id, "text": about.labels.note})
 
+    def action_edit(self) -> None:
+        """The note of the run in the user's editor; it is kept as one line."""
+        about = self.about(self.selected)
+        if about is None:
+            return
+        try:
+            self.cockpit.require_writable()
+            text = " ".join(self.cockpit.edited(about.labels.note).split())
+        except (EngineError, OSError) as error:
+            self.cockpit.refuse(error)
+            return
+        if text != about.labels.note:
+            self.cockpit.start_job(["note", "--", about.id, text])
+
     def action_compare(self) -> None:
         if len(self.marked) < 2:
             self.cockpit.refuse(UsageError("compare needs two marked runs", hint="space marks"))

@@ -6,6 +6,7 @@ half of the time that the visit takes.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from rich.text import Text
 from textual import events
@@ -97,7 +98,7 @@ class KeyBar(_Bar):
         coming = getattr(self.app, "coming", None)
         words = {"next_step": f"next: {coming.name}"} if coming else {}
         keys = (replace(k, description=words.get(k.action, k.description)) for k in self.keys)
-        text, self.spans = key_line(tuple(keys), self.size.width)
+        text, self.spans = key_line(tuple(keys), self.size.width, getattr(self.app, "keymap", {}))
         self.update(text, layout=False)
 
 
@@ -105,7 +106,9 @@ def _told(*keys: Binding) -> tuple[Binding, ...]:
     return tuple(key for key in keys if key.show)
 
 
-def key_line(keys: tuple[Binding, ...], width: int) -> tuple[Text, list[tuple[int, int, str]]]:
+def key_line(
+    keys: tuple[Binding, ...], width: int, keymap: Mapping[str, str] | None = None
+) -> tuple[Text, list[tuple[int, int, str]]]:
     """The line of keys and where each stands: the keys of the place as far as there is room, the last of
     them first to go, then those of every place, and the palette at the right end.
     """
@@ -115,13 +118,14 @@ def key_line(keys: tuple[Binding, ...], width: int) -> tuple[Text, list[tuple[in
     everywhere = {key.action for key in EVERYWHERE}
     own = [key for key in keys if key.action not in everywhere]
     always = [key for key in keys if key.action in everywhere]
-    while own and sum(map(_room, own + always)) + len(palette) + 2 > width:
+    room = partial(_room, keymap=keymap)
+    while own and sum(map(room, own + always)) + len(palette) + 2 > width:
         own.pop()
-    while always and sum(map(_room, always)) + len(palette) + 2 > width:
+    while always and sum(map(room, always)) + len(palette) + 2 > width:
         always.pop(0)
     for key in own + always:
         start = text.cell_len
-        text.append(f" {written(key)} ", KEY)
+        text.append(f" {written(key, keymap)} ", KEY)
         text.append(f"{key.description} ")
         spans.append((start, text.cell_len, key.action))
     if width >= len(palette) + 2:
@@ -132,5 +136,5 @@ def key_line(keys: tuple[Binding, ...], width: int) -> tuple[Text, list[tuple[in
     return text, spans
 
 
-def _room(key: Binding) -> int:
-    return len(written(key)) + len(key.description) + 3
+def _room(key: Binding, keymap: Mapping[str, str] | None) -> int:
+    return len(written(key, keymap)) + len(key.description) + 3

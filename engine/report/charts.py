@@ -11,6 +11,8 @@ from importlib.resources import files
 _WIDTH, _HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
 _MAX_BAR = 90
+_NAME = 16
+"""Characters of a name at the left of a row: what a phone has room for."""
 _EDGE = 1e12
 """A value beyond this is no figure of a market; it is drawn here, so that a scale has room for it."""
 _MAX_POINTS = 800
@@ -183,7 +185,7 @@ def meter(
     for i, (name, (low, value, high)) in enumerate(points.items()):
         y = _TOP + row * (i + 0.6)
         kind = "first" if i == 0 else "other"
-        parts.append(_text(left - 10, y + 4, name, "end"))
+        parts.append(_text(left - 10, y + 4, _short(name), "end"))
         if math.isfinite(low) and math.isfinite(high):
             parts.append(f'<path class="span {kind}" d="M{x(low):.1f},{y:.1f}H{x(high):.1f}"/>')
         if math.isfinite(value):
@@ -226,7 +228,7 @@ def heat_map(
     ]
     for i, name in enumerate(rows):
         y = top + i * row
-        parts.append(_text(left - 8, y + 19, name, "end"))
+        parts.append(_text(left - 8, y + 19, _short(name), "end"))
         for c, column in enumerate(columns):
             value = cells.get((name, column), float("nan"))
             if not math.isfinite(value):
@@ -318,6 +320,11 @@ def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
     return (
         f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
     )
+
+
+def _short(name: str) -> str:
+    """A name as long as there is room for at the left of a row; the table below has all of it."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jinja2
+import markupsafe
 import msgspec
 import polars as pl
 
 from engine.errors import EnvironmentProblem, UsageError
 from engine.files import FORMULA, Json, atomic_path, strict, write_parquet, write_text
 from engine.records import record
+from engine.records.glossary import GLOSSARY, anchor_of, linked, terms_in
 from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
 from engine.report.sections import Section, sections
@@ -46,13 +48,24 @@ class Document:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
         )
+        environment.filters["linked"] = _linked
+        environment.filters["anchor"] = anchor_of
         return environment.get_template("report.html.j2").render(
+            terms=[(name, GLOSSARY[name]) for name in terms_in(self._words())],
             title=self.title,
             sub=self.subtitle,
             answers=self.answers,
             sections=self.sections,
             footer=_FOOTER,
         )
+
+    def _words(self) -> str:
+        """Everything that is said, for the definitions that it needs."""
+        words = [part for item in self.answers for part in (item.answer, item.detail)]
+        for section in self.sections:
+            words += [section.title, section.caption, *section.text, *section.header]
+            words += [row[0] for row in section.rows]
+        return "\n".join(words)
 
     def markdown(self) -> str:
         """The same without charts, for a terminal or a pull request."""
@@ -90,6 +103,11 @@ def as_json(facts: Facts, *, created: dt.datetime) -> Json:
     found["created"] = created.isoformat()
     found["answers"] = [asdict(item) for item in answers(facts)]
     return found
+
+
+def _linked(text: str) -> markupsafe.Markup:
+    """A text with links to the definitions of its figures."""
+    return markupsafe.Markup(linked(str(markupsafe.escape(text))))  # noqa: S704 - escaped before
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Exports: spreadsheets, two runs side by side, PDF."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import numpy as np
@@ -106,4 +107,6 @@ def test_a_pdf_without_a_browser_says_what_to_install(
 @pytest.mark.skipif(_find_browser() is None, reason="no Chromium installed")
 def test_a_pdf_is_printed_where_a_browser_is(tmp_path: Path) -> None:
     write_pdf(render.document(facts(), created=CREATED).html(), tmp_path / "r.pdf")
-    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    found = (tmp_path / "r.pdf").read_bytes()
+    assert found.startswith(b"%PDF")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", found)) <= 10

@@ -54,6 +54,15 @@ def test_text_from_data_never_becomes_markup() -> None:
     assert all("\\| pipe" in row for row in rows)
 
 
+def test_every_figure_leads_to_its_definition_and_no_link_to_nowhere() -> None:
+    page = render.document(facts(), created=CREATED).html()
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    places = set(re.findall(r' id="([^"]+)"', page))
+    assert {"term-rankic", "term-sharpe", "term-null-band"} <= links
+    assert links <= places
+    assert places - links == {"terms"}, "no definition that nothing leads to"
+
+
 @pytest.mark.parametrize(
     ("value", "se", "null", "word", "kind"),
     [

@@ -36,7 +36,9 @@ _REMAKE = {
     ),
     "folds checkpoints fits": "delete it and go on with `atft-tui {command} --resume {run}`",
     "backtest.json backtest.parquet backtest_baselines.parquet backtest_sectors.parquet weights.parquet "
-    "holdings.parquet holdings_names.parquet": "make it again with `atft-tui backtest {run}`",
+    "backtest_styles.parquet holdings.parquet holdings_names.parquet": (
+        "make it again with `atft-tui backtest {run}`"
+    ),
     "sweep.json sweep_returns.parquet": "make it again with `atft-tui sweep {run}`",
     "audit.json": "make it again with `atft-tui audit`",
     "drill.json": "make it again with `atft-tui drill`",

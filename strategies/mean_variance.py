@@ -52,9 +52,7 @@ class MeanVariance:
             date = decisions.market.dates_D[decisions.row_K[k]]
             weight_M = best_book(wanted, f"mean_variance on {date}")
             out_KN[k, names_M] = np.where(np.abs(weight_M) > _SMALLEST, weight_M, 0.0)
-            if not config.long_only:
-                out_KN[k] = neutral(out_KN[k : k + 1])[0]
-        return out_KN
+        return out_KN if config.long_only else neutral(out_KN)
 
 
 def _may_hold(decisions: Decisions, k: int) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import polars as pl
 
 from engine.backtest import performance
 from engine.backtest.fast import run_fast
@@ -153,7 +154,14 @@ class Simulator:
             ],
             axis=1,
         )
+        leans = book.leans()
+        mean, size = (
+            dict(leans.group_by("style", maintain_order=True).agg(lean.mean()).iter_rows())
+            for lean in (pl.col("lean"), pl.col("lean").abs())
+        )
         return BookExposures(
+            styles=mean,
+            styles_size=size,
             beta=performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
             sectors=dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
             sector_largest=float(np.abs(net_KG).max(axis=1).mean()),

@@ -16,7 +16,7 @@ from engine.features.normalise import residual
 from engine.portfolio.construction import overlap, rules
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Weights
-from engine.portfolio.risk import style_scores
+from engine.portfolio.risk import STYLES, style_scores
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.records.book import BookStep
 
@@ -88,6 +88,22 @@ class Book:
         out_DN = np.full(self.decisions.market.traded_DN.shape, np.nan)
         out_DN[self.decisions.row_K] = self.weight_KN
         return out_DN
+
+    def leans(self) -> pl.DataFrame:
+        """``date, style, lean``: weights times normal scores of each style, of the book of every decision.
+
+        With ``index``, the weights times the betas themselves.
+        """
+        market, row_K = self.decisions.market, self.decisions.row_K
+        scored_KN = np.isfinite(self.decisions.score_KN)
+        leans = {"index": (self.weight_KN * market.beta_DN[row_K]).sum(axis=1)}
+        for name in STYLES:
+            style_KN = style_scores(market, row_K, scored_KN, (name,))[0]
+            leans[name] = (self.weight_KN * style_KN).sum(axis=1)
+        dates = pl.Series("date", market.dates_D[row_K]).cast(pl.Date)
+        return pl.DataFrame({"date": dates, **leans}).unpivot(
+            index="date", variable_name="style", value_name="lean"
+        )
 
     def weights(self, run_id: str, portfolio: PortfolioConfig) -> Weights:
         """The joint that is written: rows of scored or held names."""

@@ -86,6 +86,12 @@ class BookExposures(Struct, frozen=True, kw_only=True):
     """Mean net weight of each sector."""
     sector_largest: float = math.nan
     """Mean over days of the largest absolute one."""
+    styles: dict[str, float] = {}
+    """Mean lean of the decided book on each style: weights times the day's normal scores; ``index``: its beta
+    by those of its names. Each day is in ``backtest_styles.parquet``.
+    """
+    styles_size: dict[str, float] = {}
+    """Mean over days of its absolute value."""
 
 
 class ExtremeDay(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from engine.records.figure import Figure
 from engine.records.protocol import JudgedDays
-from engine.records.rank_ic import PairedDifference
+from engine.records.rank_ic import MeanFigure, PairedDifference
 
 Direction = Literal["better", "worse", "undecided"]
 FOLDER = "compare"
@@ -120,6 +120,10 @@ class RunPair(RankICGap, frozen=True, kw_only=True):
 
     first: str
     second: str
+    beyond: MeanFigure | None = None
+    """RankIC of what the first one's scores say beyond the second's; None in older files."""
+    beyond_first: MeanFigure | None = None
+    """The same of the second beyond the first."""
 
 
 class RunComparison(Struct, frozen=True, kw_only=True):

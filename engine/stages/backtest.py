@@ -127,6 +127,7 @@ def backtest(
             alpha_to_orders=alpha_to_orders(simulator, book, simulation, factor),
         )
         book.weights(found.id, config.portfolio).write(found.path("weights.parquet"))
+        write_parquet(found.path("backtest_styles.parquet"), book.leans())
         _write_holdings(found, simulator, simulation)
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)

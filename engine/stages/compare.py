@@ -94,10 +94,20 @@ def _variants(found: VariantComparison) -> list[str]:
 def _runs(found: RunComparison) -> list[str]:
     rows = [[row.run_id, line(row.test)] for row in found.runs]
     pairs = [[f"{pair.first} - {pair.second}", pair.line, pair.direction] for pair in found.pairs]
+    beyond = [
+        [f"{own} beyond {other}", Figure(mean.value, mean.se, n=mean.n_dates).text()]
+        for pair in found.pairs
+        for own, other, mean in (
+            (pair.first, pair.second, pair.beyond),
+            (pair.second, pair.first, pair.beyond_first),
+        )
+        if mean is not None
+    ]
     share = f"{found.confidence:.0%}"
     return [
         table(rows, header=["run", f"test RankIC, h={found.score_horizon}"]),
         table(pairs, header=["difference on common days", f"{share} interval", ""]),
+        table(beyond, header=["what one says beyond the other", "RankIC"]) if beyond else "",
         _FOOT,
     ]
 

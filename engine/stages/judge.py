@@ -109,6 +109,7 @@ def judge_runs(
     h = config.training.score_horizon
     features = load_dataset(replace(context, config=config), context.sink, in_memory=False).features
     series: dict[_Key, DailyRankIC] = {}
+    frames: dict[str, pl.DataFrame] = {}
     for run in runs:
         require_file(run.path("predictions.parquet"), "train it to its end first")
         prediction = Prediction.read(run.path("predictions.parquet"))
@@ -117,13 +118,20 @@ def judge_runs(
         protocol.check_prediction(context, tested, confirm=confirm)
         protocol.count_looks(context, run, protocol.as_days(tested.dates), tested.market)
         dates, mean_D = _rank_ics(tested.frame, features, h)
+        frames[run.id] = tested.frame
         series[run.id, "test"] = DailyRankIC(dates=dates, mean_D=mean_D, seeds={})
     pairs = []
     for a, b in itertools.combinations([run.id for run in runs], 2):
         found = _gap(series[a, "test"], series[b, "test"], config)
         if found is None:
             raise UsageError(f"{a} and {b}: no test day in common")
-        pairs.append(RunPair(first=a, second=b, **asdict(found)))
+        beyond, beyond_first = (
+            mean_figure(_rank_ics(_beyond(frames[x], frames[y], h), features, h)[1], lag=h)
+            for x, y in ((a, b), (b, a))
+        )
+        pairs.append(
+            RunPair(first=a, second=b, **asdict(found), beyond=beyond, beyond_first=beyond_first)
+        )
     comparison = RunComparison(
         id=f"runs-{digest([run.id for run in runs])[:8]}",
         judged_days=_judged_days(context, series, features),
@@ -136,6 +144,22 @@ def judge_runs(
         pairs=tuple(pairs),
     )
     return comparison, _daily_frame(series)
+
+
+def _beyond(ours: pl.DataFrame, reference: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """Our scores less what the reference's say: centred ranks of the stocks that both score, less their
+    least-squares fit on the reference's ranks, day by day.
+    """
+    own, other = pl.col(score_column(horizon)), pl.col("reference")
+    both = ours.join(
+        reference.select("date", "symbol", reference=own), on=["date", "symbol"], how="inner"
+    )
+    ranked = both.with_columns(
+        (side.rank() - (pl.len() + 1) / 2).over("date") / pl.len().over("date")
+        for side in (own, other)
+    )
+    slope = ((own * other).sum() / (other * other).sum()).fill_nan(0.0).over("date")
+    return ranked.with_columns(own - slope * other)
 
 
 def judge_permutations(

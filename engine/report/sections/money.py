@@ -216,12 +216,18 @@ def risk(facts: Facts) -> Section:
         ("beta to the index", shown(exposure.beta)),
         ("largest sector, mean", shown(exposure.sector_largest, ".1%")),
         ("net sector weights", ", ".join(f"{name} {weight:+.1%}" for name, weight in sectors)),
+        *(
+            (f"lean on {name}, mean and size", f"{shown(lean, '+.2f')}, "
+             f"{shown(exposure.styles_size.get(name, math.nan), '.2f')}")
+            for name, lean in exposure.styles.items()
+        ),
         ("capacity", money(test.capacity, test.currency)),
     ]  # fmt: skip
     return Section(
         title="Risk, exposure, capacity",
         rows=tuple(rows),
-        caption="capacity: capital at which 95 % of the orders stay below the share of daily turnover in "
+        caption="lean: weights times the normal scores of a style (index: times betas); capacity: "
+        "capital at which 95 % of the orders stay below the share of daily turnover in "
         f"the constraints; simulated with {money(test.initial_cash, test.currency)}.",
     )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import cast, get_args
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,3 +153,18 @@ def test_a_book_of_neutral_scores_leans_less_and_the_way_there_says_what_it_cost
         transfer = [step.transfer for step in book.steps]
         assert not config.neutral_to or transfer[1] < 0.7 * transfer[0]
     assert leans["beta",] < 0.25 * leans[()]
+
+
+def test_leans_of_a_book_by_hand() -> None:
+    """Weights times the normal scores of the names that are scored; of the index, times the betas."""
+    decisions = world()
+    config = PortfolioConfig(horizon=1, fraction=0.2)
+    book = build_book(QUANTILE, decisions, config, ConstraintConfig())
+    leans = book.leans()
+    assert leans["style"].unique(maintain_order=True).to_list() == ["index", *STYLES]
+    size_N = np.where(np.isfinite(decisions.score_KN[3]), decisions.market.adv_DN[3], np.nan)
+    wanted = np.nansum(book.weight_KN[3] * normal_scores(size_N[None])[0])
+    found = leans.filter(pl.col("style") == "size")["lean"]
+    assert found[3] == pytest.approx(wanted)
+    betas = leans.filter(pl.col("style") == "index")["lean"]
+    assert betas[0] == pytest.approx(book.weight_KN[0] @ decisions.market.beta_DN[0])

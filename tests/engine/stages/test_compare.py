@@ -25,14 +25,14 @@ from engine.records.comparison import (
     comparison_files,
 )
 from engine.records.plans import COMPARISON_PLAN, ComparisonPlan
-from engine.records.rank_ic import RankICSummary
+from engine.records.rank_ic import MeanFigure, RankICSummary
 from engine.records.train import TRAIN, TrainResult
 from engine.runs.events import RunFinished, VariantFinished
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages.compare import _comparison_text, _variants_of, compare
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.judge import _daily_frame
+from engine.stages.judge import _beyond, _daily_frame
 from engine.stages.variants import TrainedVariant, VariantRuns
 from engine.tuning.space import PERMUTED, Variant
 
@@ -102,7 +102,10 @@ def test_the_table_of_variants_says_every_figure_with_its_error() -> None:
 
 
 def test_the_tables_of_pairs_and_of_permutations() -> None:
-    pair = RunPair(first="a", second="b", difference=0.02, low=0.01, high=0.03, direction="better")
+    more = MeanFigure(value=0.012, se=0.004, n_dates=40)
+    pair = RunPair(
+        first="a", second="b", difference=0.02, low=0.01, high=0.03, direction="better", beyond=more
+    )
     runs = RunComparison(
         score_horizon=5, confidence=0.9, pairs=(pair,),
         runs=(ComparedRun(run_id="a", test=LEVEL), ComparedRun(run_id="b")),
@@ -110,6 +113,9 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
     text = _comparison_text(runs)
     assert "a - b" in text
     assert "+0.0200 [+0.0100, +0.0300]" in text
+    said = next(line for line in text.splitlines() if line.startswith("a beyond b"))
+    assert "+0.0120 ± 0.0040" in said
+    assert "b beyond a" not in text
     test = PermutationTest(
         rank_ic=0.01, spread=0.02, se_permutations=0.01, se_days=0.0, se=0.01, n_permutations=4,
         n_dates=250, ratio=1.0,
@@ -121,6 +127,28 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
     text = _comparison_text(permuted)
     assert "permutation 1" in text
     assert "within 2 standard errors of 0 (+1.0): over 4 permutations ±0.0100" in text
+
+
+def test_what_a_score_says_beyond_another_is_uncorrelated_with_it() -> None:
+    """The same scores say nothing more; a sum of two says the second; names of one side are left out."""
+    rng = np.random.default_rng(0)
+    other, own = rng.normal(size=(2, 3, 40))
+    keys = {
+        "date": np.repeat(np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]"), 40),
+        "symbol": [f"S{n:02d}" for n in range(40)] * 3,
+    }
+    frames = {
+        name: pl.DataFrame({**keys, "score_5": values.ravel()})
+        for name, values in {"other": other, "sum": other + 0.3 * own, "own": own}.items()
+    }
+    same = _beyond(frames["other"], frames["other"], 5)
+    assert same["score_5"].to_numpy() == pytest.approx(np.zeros(120), abs=1e-12)
+    left = _beyond(frames["sum"], frames["other"].head(110), 5)
+    assert len(left) == 110
+    joined = left.join(frames["own"], on=["date", "symbol"], suffix="_own")
+    for _, day in joined.group_by("date"):
+        assert abs(np.corrcoef(day["score_5"], day["reference"])[0, 1]) < 1e-9
+        assert np.corrcoef(day["score_5"], day["score_5_own"])[0, 1] > 0.7
 
 
 def test_a_comparison_comes_back_from_its_file_as_it_was_and_the_newest_is_first(

@@ -92,10 +92,10 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def words_of(command: str) -> list[str]:
-    """The words of an ``atft-tui`` command up to a pipe; none of another program or of the screen."""
+    """The words of an ``atft-tui`` command up to a pipe; none of another program or of a screen."""
     words = shlex.split(command.partition(" | ")[0], comments=True)
     named = words[0].endswith("atft-tui") and len(words) > 1 and not words[1].startswith("-")
-    return words[1:] if named else []
+    return words[1:] if named and words[1] != "serve" else []
 
 
 def parse(words: list[str]) -> None:

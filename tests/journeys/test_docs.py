@@ -208,6 +208,6 @@ def test_a_page_does_what_it_says(page: str, desk: Path, tmp_path: Path) -> None
 
 def _filled(words: list[str], runs: list[str]) -> list[str]:
     """With the runs of the folder for each ``RUN``, and its prices for ``FOLDER``."""
-    left = iter(runs)
-    known = {"FOLDER": lambda: "prices", "RUN": lambda: next(left), "SESSION": lambda: LAST}
-    return [known[word]() if word in known else word for word in words if word != "..."]
+    left, known = iter(runs), {"FOLDER": "prices", "SESSION": LAST}
+    words = [word for word in words if word != "..."]
+    return [next(left) if word == "RUN" else known.get(word, word) for word in words]

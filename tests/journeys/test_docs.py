@@ -92,10 +92,10 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def words_of(command: str) -> list[str]:
-    """The words of an ``atft-tui`` command up to a pipe; none of another program or of the screen."""
+    """The words of an ``atft-tui`` command up to a pipe; none of another program or of a screen."""
     words = shlex.split(command.partition(" | ")[0], comments=True)
     named = words[0].endswith("atft-tui") and len(words) > 1 and not words[1].startswith("-")
-    return words[1:] if named else []
+    return words[1:] if named and words[1] != "serve" else []
 
 
 def parse(words: list[str]) -> None:
@@ -208,8 +208,6 @@ def test_a_page_does_what_it_says(page: str, desk: Path, tmp_path: Path) -> None
 
 def _filled(words: list[str], runs: list[str]) -> list[str]:
     """With the runs of the folder for each ``RUN``, and its prices for ``FOLDER``."""
-    left = iter(runs)
-    known = {"FOLDER": "prices", "SESSION": LAST}
-    return [
-        next(left) if word == "RUN" else known.get(word, word) for word in words if word != "..."
-    ]
+    left, known = iter(runs), {"FOLDER": "prices", "SESSION": LAST}
+    words = [word for word in words if word != "..."]
+    return [next(left) if word == "RUN" else known.get(word, word) for word in words]

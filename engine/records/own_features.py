@@ -4,6 +4,7 @@ WORKSPACE/features/NAME.toml or NAME.py, and WORKSPACE/features/accepted.json.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -70,3 +71,13 @@ def accepted_texts(workspace: Path) -> dict[str, str]:
         same = known is not None and known.sha256 == file_hash(path)
         texts[name] = own_text(path) if same else ""
     return texts
+
+
+def changed_since(workspace: Path, own: Mapping[str, str]) -> tuple[str, ...]:
+    """Own features of a configuration whose file is gone or says something else by now, sorted."""
+    files = own_files(workspace)
+    return tuple(
+        name
+        for name, text in sorted(own.items())
+        if text and (name not in files or own_text(files[name]) != text)
+    )

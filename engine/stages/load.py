@@ -20,8 +20,9 @@ from engine.features.rolling import BLOCK
 from engine.files import digest
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
+from engine.records.own_features import changed_since
 from engine.records.quality import QualityReport
-from engine.runs.events import StageStarted
+from engine.runs.events import Noted, StageStarted
 from engine.runs.sink import EventSink
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.stages.context import StageContext
@@ -61,6 +62,9 @@ def load_dataset(
     """
     config, workspace = context.config, context.workspace
     sink.emit(StageStarted(stage="load"))
+    if changed := changed_since(workspace, config.features.own):
+        told = f"features/{', '.join(changed)} changed since: this run keeps what it began with"
+        sink.emit(Noted(message=told))
     panel = open_panel(workspace, config, snapshot)
     universe = build_universe(panel, config.universe, workspace / "universe")
     graphs = None

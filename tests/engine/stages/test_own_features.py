@@ -14,7 +14,12 @@ from engine.features.catalog import find, own_texts
 from engine.features.families import aligned
 from engine.records import record
 from engine.records.features import CATALOG, FeatureCatalog
-from engine.records.own_features import ACCEPTED, AcceptedFeatures, accepted_texts
+from engine.records.own_features import (
+    ACCEPTED,
+    AcceptedFeatures,
+    accepted_texts,
+    changed_since,
+)
 from engine.stages.context import StageContext
 from engine.stages.features import features
 from tests.conftest import SMALL
@@ -73,6 +78,10 @@ def test_a_changed_file_is_not_accepted_until_it_is_checked_again(context: Stage
     before = accepted_texts(context.workspace)["gap"]
     path.write_text('expression = "open / Ref(close, 2) - 1"\n')
     assert accepted_texts(context.workspace) == {"gap": ""}
+    assert changed_since(context.workspace, {"gap": before, "gone": "x", "no": ""}) == (
+        "gap",
+        "gone",
+    )
     begun = as_begun(context.workspace)
     listed = features(begun, action="list")
     assert listed.json["refused"] == ["gap"]

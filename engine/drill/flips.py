@@ -146,7 +146,8 @@ def _judged(readings: Readings, reading: Reading, place: Path, name: str) -> See
     words, file = reading.reader.words[0], Path(name).name
     if answer.code != reading.code:
         return told(answer, file) or survived(f"{words} refuses")
-    if file in answer.text:
+    new = [value for name, value in found.items() if reading.figures.get(name) != value]
+    if file in answer.text or any(file in value for value in new):
         return survived(f"{words} names it")
     other = readings.other(reading, found)
     if not other:

@@ -20,14 +20,14 @@ _SMALLEST = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class MeanVariance:
-    """Maximises expected return - ``risk_aversion`` / 2 x variance - costs, all of one session.
+    """Maximises return - ``risk_aversion`` / 2 x variance - ``cost_aversion`` x costs, all of one session.
 
     Expected return: IC x specific deviation x normal score (Grinold, Journal of Portfolio Management 16,
-    1989), the IC as measured before the decision. Costs are those of the configuration, spread over the
-    sessions that scores have lasted so far, since a trade is paid once and earns as long as its score lasts;
-    impact is reckoned on ``backtest.initial_cash``. Names without a score or a bar are sold first. Each
-    tranche keeps its own book; with one tranche it is that of the account. A decision without a best book is
-    an error that names its day.
+    1989), the deviation the day's median unless ``volatility_scaled``, the IC as measured before. Costs are
+    those of the configuration, spread over the sessions that scores have lasted so far, since a trade is paid
+    once and earns as long as its score lasts; impact is reckoned on ``backtest.initial_cash``. Names without
+    a score or a bar are sold first. Each tranche keeps its own book; with one tranche it is that of the
+    account. A decision without a best book is an error that names its day.
     """
 
     name: str = "mean_variance"
@@ -75,8 +75,10 @@ def _wanted(
 ) -> Wanted:
     market, row, terms = decisions.market, int(decisions.row_K[k]), decisions.terms
     risk = FactorRisk.at(market, row, names_M)
-    size_M = ic * np.sqrt(risk.specific_M / config.horizon)
-    costs = terms.costs
+    swing_M = np.sqrt(risk.specific_M / config.horizon)
+    if not config.volatility_scaled:
+        swing_M = np.full(names_M.size, np.median(swing_M))
+    costs, dear = terms.costs, config.cost_aversion / life
     commission = costs.commission_tiers[0][1] if costs.commission_tiers else costs.commission_bps
     spread = costs.slippage_bps + commission
     adv_M = np.maximum(market.adv_DN[row, names_M], 1e-4 * terms.capital)
@@ -84,12 +86,12 @@ def _wanted(
     cap = config.max_weight
     net = min(config.investable, cap * names_M.size) if config.long_only else 0.0
     return Wanted(
-        gain_M=size_M * decisions.normal_KN[k, names_M],
+        gain_M=ic * swing_M * decisions.normal_KN[k, names_M],
         risk=risk,
         aversion=config.risk_aversion,
         held_M=np.where(short_M, held_M, np.maximum(held_M, 0.0)),
-        price_M=np.full(names_M.size, spread * 1e-4 / life),
-        impact_M=costs.impact_bps * 1e-2 / life * terms.capital / adv_M,
+        price_M=np.full(names_M.size, spread * 1e-4 * dear),
+        impact_M=costs.impact_bps * 1e-2 * dear * terms.capital / adv_M,
         least_M=np.where(short_M, -cap, 0.0),
         most_M=np.full(names_M.size, cap),
         net=net,

@@ -50,11 +50,16 @@ class PortfolioConfig(ConfigTable):
     """minimum_turnover: share of the best book's score that the traded book must reach."""
     trade_share: float = Field(0.3, gt=0, le=1)
     """aim_portfolio: share of the way from the held book to the aim that a decision trades."""
-    risk_aversion: float = Field(30.0, ge=0.1, le=100_000)
+    risk_aversion: float = Field(100.0, ge=0.1, le=100_000)
     """mean_variance: what half of the book's variance costs, in returns."""
+    volatility_scaled: bool = False
+    """mean_variance: a score is worth IC x the name's own specific volatility (Grinold); off: x the day's
+    median, so that names of one score have one expected return."""
+    cost_aversion: float = Field(2.0, ge=0.1, le=100)
+    """mean_variance: how many times its costs a trade has to earn."""
     max_turnover: float = Field(0.0, ge=0, le=10)
     """mean_variance: most that a decision buys and sells together. Fraction of equity; 0 = off."""
-    max_lean: float = Field(0.2, ge=0, le=10)
+    max_lean: float = Field(0.0, ge=0, le=10)
     """mean_variance: most that the weights times a style's normal scores, and a sector's net weight, may add
     up to. Fraction of equity; 0 = off."""
 

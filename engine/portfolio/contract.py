@@ -11,14 +11,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import ConstraintConfig, PortfolioConfig
+from engine.config import ConstraintConfig, CostConfig, PortfolioConfig
 from engine.errors import EngineError
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.market_data import MarketData, Matrix
-from engine.portfolio.strategy import Decisions, Strategy, choose
+from engine.portfolio.strategy import Decisions, Strategy, Terms, choose
 
 _D, _N, _LOOK_BACK = 60, 45, 30
 _CUT = 30
+_FREE = CostConfig(commission_bps=0.0, slippage_bps=0.0, impact_bps=0.0)
+"""The kit's scores of chance would rightly not be traded at a cost by a strategy that minds it."""
 _SETTINGS = (
     PortfolioConfig(horizon=5, fraction=0.2),
     PortfolioConfig(horizon=1, fraction=0.1, gross=1.0, max_weight=0.08),
@@ -75,7 +77,7 @@ def _example(config: PortfolioConfig, seed: int = 0) -> Decisions:
         sectors=("A", "B", "C", "D"),
         shortable_N=np.ones(_N, dtype=bool),
     )
-    return Decisions.of(score_DN, market, config)
+    return Decisions.of(score_DN, market, config, Terms(costs=_FREE))
 
 
 def _promises() -> Iterator[tuple[str, Callable[[Strategy, PortfolioConfig], object]]]:

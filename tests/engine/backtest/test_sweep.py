@@ -123,10 +123,8 @@ def test_values_out_of_range_name_the_key(made: tuple[Simulator, object]) -> Non
 def test_a_book_that_minds_costs_is_built_anew_for_each(made: tuple[Simulator, object]) -> None:
     """Dearer trading, less of it: a sweep that shared one book would show the same turnover."""
     simulator, prediction = made
-    texts = ("portfolio.strategy=mean_variance", "costs.slippage_bps=0,3", "costs.impact_bps=0")
-    grid = parse_grid(
-        (*texts, "portfolio.max_lean=0", "costs.max_slippage_bps=50"), simulator.config
-    )
+    texts = ("portfolio.strategy=mean_variance", "costs.slippage_bps=0,1", "costs.impact_bps=0")
+    grid = parse_grid((*texts, "costs.commission_bps=0"), simulator.config)
     cheap, dear = sweep(simulator, prediction, grid)  # type: ignore[arg-type]
     assert cheap.figures
     assert dear.figures

@@ -36,9 +36,7 @@ def machine_lines(out: Lines, value: MachineNews) -> None:
     else:
         busy = sum(process.cpu_percent for process in value.processes)
         memory = fmt.memory(sum(process.memory_mib for process in value.processes))
-        told = (
-            f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f} %"
-        )
+        told = f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f} %"
         out.fact("ours", f"{told}, {memory}; ", ("m", styles.KEY), " lists")
 
 

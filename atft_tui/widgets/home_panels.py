@@ -72,11 +72,9 @@ def _today(out: Lines, news: HomeNews) -> None:
 def _no_card(out: Lines, news: HomeNews) -> None:
     out.say(("No signal yet.", styles.STRONG))
     out.space()
-    first = news.champion is None
-    if first:
-        key = (">", styles.KEY)
-        out.say("A signal needs a champion: ", key, " leads there step by step,")
-    out.say("then " * first, ("s", styles.KEY), " seals what to trade after the newest session.")
+    if news.champion is None:
+        out.prose("A signal needs a champion:", (">", styles.KEY), "leads there step by step.")
+    out.prose(("s", styles.KEY), "then seals what to trade after the newest session.")
 
 
 def _orders(card: Card) -> list[str | tuple[str, Style]]:
@@ -276,12 +274,7 @@ def _trades(out: Lines, news: HomeNews) -> None:
     if card is None:
         out.say(("No list yet.", styles.STRONG))
         out.space()
-        out.prose(
-            ("s", styles.KEY),
-            "seals what to trade, the champion decides (",
-            (">", styles.KEY),
-            ").",
-        )
+        out.prose("A signal has them:", ("s", styles.KEY), "makes one of the champion.")
         return
     if card.verdict != "TRADE" and out.roomy:
         out.say((f"! the card says {card.verdict}: not to be traded as it is", styles.WARN))

@@ -29,16 +29,14 @@ def machine_lines(out: Lines, value: MachineNews) -> None:
         if gpu.used_mib is not None and gpu.total_mib is not None:
             load += f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
         out.fact("gpu", load, (f"  {gpu.name}", styles.DIM))
-    out.fact("waiting", f"{value.load:.1f} processes at work or waiting, mean of a minute")
+    out.fact("waiting", f"{value.load:.1f} at work or waiting, mean of 1 min")
     if out.height >= _SPARE:
         _past(out, value)
         _processes(out, value)
     else:
         busy = sum(process.cpu_percent for process in value.processes)
         memory = fmt.memory(sum(process.memory_mib for process in value.processes))
-        told = (
-            f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f} % of a core"
-        )
+        told = f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f} %"
         out.fact("ours", f"{told}, {memory}; ", ("m", styles.KEY), " lists")
 
 

@@ -167,7 +167,7 @@ def test_full_screen_the_machine_lists_its_past_and_our_processes() -> None:
     assert f"cpu       {GLYPHS.blocks[0]}{GLYPHS.blocks[-1]}" in told
     assert told.count("gpu") == 2, "two meters and no past of a GPU that told nothing"
     short = drawn("machine", HomeMore(machine=machine), 60, 9)
-    assert "1 process, 188 % of a core, 2.0 GiB; m lists" in short
+    assert "1 process, 188 %, 2.0 GiB; m lists" in short
 
 
 def test_the_largest_orders_are_told_and_that_a_card_stands_against_them(news: HomeNews) -> None:

@@ -95,7 +95,9 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
     rows = [verdict_words(found, ink), drawn("these scores", found, GLYPHS.point, ink.main)]
     for name, rival in found.rivals:
         if name in names:
-            style = ink.quiet if name == "random" else ink.others[0]
+            # The order of the curves: a rival has the colour of its own.
+            colour = ink.others[names.index(name) % len(ink.others)]
+            style = ink.quiet if name == "random" else colour
             rows.append(drawn(shown(name), rival, GLYPHS.rival, style))
     labels = {v: f"{v:g}" for v in ticks(scale.low, scale.high, max(2, scale.columns // 7))}
     axis = axis_row(scale, labels, ink.quiet)

@@ -1,4 +1,4 @@
-"""All catalog columns on 1.3 and on 20 million rows: time per row, peak memory, written tensor.
+"""All catalog columns on 1.3 and on 20 million rows, then a training day: time per row, memory, tensor.
 
 Both sizes run, each in a process of its own; with `--stocks` and `--sessions` that one size runs here.
 """
@@ -15,14 +15,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from benchmarks.options import read_options, say
 from engine.config import Config
 from engine.data.panel import DensePanel
 from engine.data.universe import build_universe
-from engine.features.feature_set import build_features
+from engine.dataset.batch import make_batch
+from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
+from engine.graph.graph import GraphSeries
+from engine.model.build import build_model
 from engine.runs.sink import NullSink
+from engine.training.device import apply_mode
+from engine.training.passes import StepPass
 
 SIZES = ((1000, 1300), (8000, 2520))
 """Stocks and sessions."""
@@ -118,6 +124,8 @@ def one(stocks: int, sessions: int) -> None:
         features = build_features(panel, universe, graphs, config, root / "features", sink)
         marks.append(time.perf_counter())
         cpu = time.process_time() - before
+        built = memory.peak if memory else 0
+        _one_day(features, graphs, config)
         assert features.directory is not None
         size = sum(path.stat().st_size for path in features.directory.glob("x-*"))
     rows = stocks * sessions
@@ -128,8 +136,18 @@ def one(stocks: int, sessions: int) -> None:
         f"universe {seconds[0]:.1f} s  graph {seconds[1]:.1f} s  features {seconds[2]:.1f} s "
         f"(CPU {cpu:.1f} s)  {1e6 * seconds[2] / rows:.2f} us a row (CPU {1e6 * cpu / rows:.2f})  "
         f"tensor {size / 2**30:.2f} GiB  peak RSS {peak / 2**30:.2f} GiB"
-        + (f"  anonymous {memory.close() / 2**30:.2f} GiB" if memory else "")
+        + (f"  anonymous {built / 2**30:.2f} GiB, " if memory else "")
+        + (f"with a training day {memory.close() / 2**30:.2f} GiB" if memory else "")
     )
+
+
+def _one_day(features: FeatureSet, graphs: GraphSeries, config: Config) -> None:
+    """Forward and backward through the newest labelled day."""
+    day = features.dates_S.size - max(features.horizons) - 2
+    runtime = apply_mode("safe", torch.device("cpu"), 0)
+    model = build_model(config, len(features.features)).train()
+    batch = make_batch(features, graphs, [day], config.split.window)
+    StepPass(runtime)(model, batch, config, seed=0)
 
 
 def _warm(config: Config, root: Path) -> None:

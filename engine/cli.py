@@ -16,10 +16,10 @@ import click
 from engine import disk
 from engine.commands import COMMANDS, Command, Parameter
 from engine.config.file import Resolved, resolve, with_own_features
-from engine.errors import EngineError, EnvironmentProblem
+from engine.errors import EngineError, EnvironmentProblem, UsageError
 from engine.files import strict_text
 from engine.plain_text import clean_lines
-from engine.runs.launch import limit_threads
+from engine.runs.launch import limit_threads, world_size
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.runs.terminal import TerminalSink
@@ -149,6 +149,7 @@ def _before_the_command(option: str) -> str | None:
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
+    _refuse_ranks(command)
     workspace = resolve_workspace(given.pop("workspace"))
     configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
@@ -170,6 +171,15 @@ def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outco
     module, _, function = command.handler.partition(":")
     handler: Callable[..., Outcome] = getattr(importlib.import_module(module), function)
     return handler(context, **given)
+
+
+def _refuse_ranks(command: Command) -> None:
+    """UsageError where `torchrun` starts a command that is one process."""
+    if world_size() > 1 and command.name != "train":
+        raise UsageError(
+            f"{command.name} is one process, but WORLD_SIZE is {world_size()}",
+            hint="torchrun is for `train`; walkforward, compare and tune take --jobs and --executor",
+        )
 
 
 def _configured(given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ MONEY = {"dividend": 0.0, "reinvested": 1.0, "flags": 0}
 """Columns of the frame that say what corporate actions did, and what they are where nothing is known."""
 
 
+_GONE = np.empty((0, 0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DensePanel:
     """The panel as calendar-aligned arrays ``[N, S]`` (C order, one stock a row); NaN = no bar."""
@@ -53,11 +56,14 @@ class DensePanel:
     """Bars that are no trading but what a share was paid in the end; None = there are none."""
 
     def take(self, rows_N: NDArray[np.int64]) -> "DensePanel":
-        """The arrays ``[N, S]`` of these N stocks, in this order."""
-        arrays = {
-            name: getattr(self, name)[rows_N]
-            for name in (*self._tables(), "sector_N", "bars_before_N")
-        }
+        """The arrays ``[N, S]`` of these N stocks, in this order; only one table is held twice at a time.
+
+        This object has no prices after it: all of them twice would be most of the memory of a build.
+        """
+        arrays = {name: getattr(self, name)[rows_N] for name in ("sector_N", "bars_before_N")}
+        for name in self._tables():
+            arrays[name] = getattr(self, name)[rows_N]
+            object.__setattr__(self, name, _GONE)
         return replace(self, symbols=tuple(self.symbols[n] for n in rows_N), **arrays)
 
     def window(self, start: int, stop: int, rows: slice = slice(None)) -> "DensePanel":

@@ -180,14 +180,8 @@ def _own(array: NDArray[Any]) -> Tensor:
 
 
 def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window: int) -> _Day:
-    first = session - window + 1
-    if first < 0:
-        raise IndexError(f"session {session} has no window of {window} sessions")
     member_N = np.flatnonzero(features.member_SN[session])
-    # torch widens half floats with vector instructions, numpy one by one: four times faster.
-    x_TNF = torch.from_numpy(features.x_SNF[first : session + 1]).float()
-    x_NTF = x_TNF.transpose(0, 1)[torch.from_numpy(member_N)].contiguous().numpy()
-    mask_NT = features.member_SN[first : session + 1][:, member_N].T.astype(np.float32)
+    x_NTF, mask_NT = _window(features, session, window, member_N)
     edge_index = np.empty((2, 0), np.int64)
     edge_attr = np.empty((0, len(Graph.edge_names)), np.float32)
     if graphs is not None:
@@ -201,6 +195,34 @@ def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window:
     exposure_NK = x_NTF[:, -1, [features.features.index(name) for name in features.neutral]]
     target_NH = targets(y_NH.astype(np.float64), exposure_NK.astype(np.float64))
     return _Day(member_N, x_NTF, mask_NT, y_NH, target_NH, edge_index, edge_attr)
+
+
+def _window(
+    features: FeatureSet, session: int, window: int, stocks_N: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the network sees of some stocks on a session, and where they were members."""
+    first = session - window + 1
+    if first < 0:
+        raise IndexError(f"session {session} has no window of {window} sessions")
+    # torch widens half floats with vector instructions, numpy one by one: four times faster.
+    x_TNF = torch.from_numpy(features.x_SNF[first : session + 1]).transpose(0, 1)
+    x_NTF = x_TNF[torch.from_numpy(stocks_N)].float().contiguous().numpy()
+    mask_NT = features.member_SN[first : session + 1][:, stocks_N].T.astype(np.float32)
+    return x_NTF, mask_NT
+
+
+def windows(
+    features: FeatureSet, sessions: Sequence[int], window: int, rows: slice
+) -> tuple[Tensor, Tensor]:
+    """``x_MTF`` and ``mask_MT`` of some consecutive rows of the batch of these days."""
+    parts, start = [], 0
+    for session in sessions:
+        member_N = np.flatnonzero(features.member_SN[session])
+        inside = slice(max(rows.start - start, 0), max(rows.stop - start, 0))
+        if (stocks_N := member_N[inside]).size:
+            parts.append(_window(features, session, window, stocks_N))
+        start += member_N.size
+    return _joined([x_NTF for x_NTF, _ in parts]), _joined([mask_NT for _, mask_NT in parts])
 
 
 def targets(

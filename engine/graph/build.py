@@ -3,7 +3,8 @@
 graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, overload
@@ -19,6 +20,7 @@ from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
 from engine.graph.edges import Edges, graphs_of_sessions
 from engine.graph.graph import Graph, GraphSeries, GraphStatistics, graph_statistics
+from engine.graph.recent import Recent
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
@@ -26,6 +28,8 @@ CODE_VERSION = 2
 """Raised when edges change, so that old graphs are not taken for new ones."""
 _BLOCK = 64
 """Sessions whose graphs share a file."""
+_KEPT_BYTES = 2**29
+"""Of graphs that were read, in each process; a block is read again in tenths of a second."""
 _EVENTS = 40
 _Columns = dict[str, list[Any]]
 """Name of a statistic -> its value at each rebuild date."""
@@ -104,45 +108,80 @@ def _extend(
         verify_files(path, manifest, partial)
         found = [graph for file in partial for graph in _read(path / file)]
     new_R = sessions_R[sessions_R >= done]
-    if new_R.size:
-        start = max(0, int(new_R[0]) - config.window)
-        dense = panel.dense(start)
-        close_NS = dense.close_NS[universe.rows_in(dense)]
-        return_NS = np.full_like(close_NS, np.nan)
-        return_NS[:, 1:] = close_NS[:, 1:] / close_NS[:, :-1] - 1.0
-        member_SN = universe.member_SN[start:]
-        graphs = graphs_of_sessions(
-            return_NS, member_SN, universe.sector_N, new_R - start, config, origin=start
-        )
-        for r, graph in enumerate(graphs):
-            found.append(graph._replace(session=graph.session + start))
-            if r % max(1, new_R.size // _EVENTS) == 0 or r + 1 == new_R.size:
-                sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
-    for block in sorted({graph.session // _BLOCK for graph in found}):
-        _write(directory / _file(block), [g for g in found if g.session // _BLOCK == block])
-    return known, _statistics(found, done, universe, base)
+    new = _graphs(panel, universe, config, new_R, sink) if new_R.size else iter(())
+    last = next((graph for graph in reversed(found) if graph.session < done), None)
+    return known, _statistics(_written(directory, found, new), last, universe, base)
+
+
+def _graphs(
+    panel: PanelSource,
+    universe: Universe,
+    config: GraphConfig,
+    new_R: NDArray[np.int64],
+    sink: EventSink,
+) -> Iterator[Edges]:
+    """The graph of each of these sessions, one after the other."""
+    start = max(0, int(new_R[0]) - config.window)
+    return_NS = _returns(panel, universe, start)
+    member_SN = universe.member_SN[start:]
+    graphs = graphs_of_sessions(
+        return_NS, member_SN, universe.sector_N, new_R - start, config, origin=start
+    )
+    for r, graph in enumerate(graphs):
+        yield graph._replace(session=graph.session + start)
+        if r % max(1, new_R.size // _EVENTS) == 0 or r + 1 == new_R.size:
+            sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
+
+
+def _returns(panel: PanelSource, universe: Universe, start: int) -> NDArray[np.float64]:
+    """``[N, S - start]`` from session to session, NaN in the first; the other prices are let go."""
+    dense = panel.dense(start)
+    close_NS = dense.close_NS[universe.rows_in(dense)]
+    return_NS = np.full_like(close_NS, np.nan)
+    return_NS[:, 1:] = close_NS[:, 1:] / close_NS[:, :-1] - 1.0
+    return return_NS
+
+
+def _written(directory: Path, held: list[Edges], new: Iterable[Edges]) -> Iterator[Edges]:
+    """Pass the new graphs on, and write each block as soon as it is whole; ``held``: the first one's begin.
+
+    So no more graphs than those of a block are held.
+    """
+    for graph in new:
+        if held and held[-1].session // _BLOCK != graph.session // _BLOCK:
+            _write_blocks(directory, held)
+            held = []
+        held.append(graph)
+        yield graph
+    _write_blocks(directory, held)
+
+
+def _write_blocks(directory: Path, held: Sequence[Edges]) -> None:
+    for block in sorted({graph.session // _BLOCK for graph in held}):
+        _write(directory / _file(block), [g for g in held if g.session // _BLOCK == block])
 
 
 def _statistics(
-    found: Sequence[Edges], done: int, universe: Universe, base: _Base
+    new: Iterator[Edges], last: Edges | None, universe: Universe, base: _Base
 ) -> _Columns | None:
-    """Columns of `GraphStatistics` for all graphs; those before session ``done`` are known to ``base``.
+    """Columns of `GraphStatistics` for all graphs; all but the new ones, which are taken to their end, are
+    known to ``base``. ``last``: the one before them, where it is at hand.
 
     None if the series that was extended did not say.
     """
     columns: _Columns = {field.name: [] for field in fields(GraphStatistics)}
-    last = next((graph for graph in reversed(found) if graph.session < done), None)
     if base is not None:
         path, manifest = base
         if manifest.get("statistics") is None:
+            deque(new, maxlen=0)
             return None
         columns = {name: list(manifest["statistics"][name]) for name in columns}
         blocks = sorted(file for file in manifest["files"] if file.startswith("g-"))
         if last is None and blocks:
             verify_files(path, manifest, blocks[-1:])
             last = _read(path / blocks[-1])[-1]
-    new = (_graph(graph, universe) for graph in found if graph.session >= done)
-    for row in graph_statistics(new, None if last is None else _graph(last, universe)):
+    graphs = (_graph(graph, universe) for graph in new)
+    for row in graph_statistics(graphs, None if last is None else _graph(last, universe)):
         for name, column in columns.items():
             column.append(getattr(row, name))
     return columns
@@ -182,7 +221,10 @@ def _read(path: Path) -> list[Edges]:
 
 
 class _StoredGraphs(Sequence[Graph]):
-    """The graphs of a series on disk; a block's hash is checked when it is first read, and it is kept."""
+    """The graphs of a series on disk; a block's hash is checked when it is read, and it is kept
+    while there is room: training goes through the days at random, and all graphs of 8,000 stocks and ten
+    years are 1.1 GiB.
+    """
 
     def __init__(
         self,
@@ -193,7 +235,7 @@ class _StoredGraphs(Sequence[Graph]):
     ) -> None:
         self._directory, self._manifest, self._universe = directory, manifest, universe
         self._sessions_R = sessions_R
-        self._known: dict[int, Graph] = {}
+        self._blocks = Recent[int, dict[int, Graph]](_KEPT_BYTES, _bytes)
 
     def __len__(self) -> int:
         return int(self._sessions_R.size)
@@ -206,18 +248,23 @@ class _StoredGraphs(Sequence[Graph]):
         if isinstance(key, slice):
             return tuple(self[r] for r in range(*key.indices(len(self))))
         session = int(self._sessions_R[key])
-        if session not in self._known:
-            self._load(session // _BLOCK)
-        if session not in self._known:
+        block = session // _BLOCK
+        known = self._blocks.get(block, lambda: self._load(block))
+        if session not in known:
             raise IntegrityError(
                 f"{self._directory}: no graph of session {session}", hint="delete the folder"
             )
-        return self._known[session]
+        return known[session]
 
-    def _load(self, block: int) -> None:
+    def _load(self, block: int) -> dict[int, Graph]:
         file = _file(block)
         if file not in self._manifest["files"]:
-            return
+            return {}
         verify_files(self._directory, self._manifest, (file,))
-        for graph in _read(self._directory / file):
-            self._known[graph.session] = _graph(graph, self._universe)
+        stored = _read(self._directory / file)
+        return {graph.session: _graph(graph, self._universe) for graph in stored}
+
+
+def _bytes(graphs: dict[int, Graph]) -> int:
+    """Of the arrays of a block's graphs."""
+    return sum(graph.size for graph in graphs.values())

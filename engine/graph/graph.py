@@ -14,10 +14,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.errors import IntegrityError
+from engine.graph.recent import Recent
 
 _PAIR = 2**32
 """source * PAIR + target: one number per edge."""
 _NAN = float("nan")
+_NODE_BYTES = 2**28
+"""Kept of the per-stock columns: features ask for them session after session, several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,11 @@ class Graph:
     """Columns of ``edge_names``."""
 
     edge_names: ClassVar[tuple[str, ...]] = ("rho", "abs_rho", "same_sector")
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        return self.nodes_N.nbytes + self.edge_index_2E.nbytes + self.edge_attr_EK.nbytes
 
     def __post_init__(self) -> None:
         source_E, target_E = self.edge_index_2E
@@ -87,6 +95,10 @@ class _NodeStatistics:
     """Share of the neighbours it listened to in the graph before; NaN without neighbours, for the first
     graph and for a stock that was not in the graph before."""
 
+    def size(self) -> int:
+        """Bytes of its columns."""
+        return self.nodes_N.nbytes + 6 * self.listeners_N.nbytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSeries:
@@ -98,7 +110,9 @@ class GraphSeries:
     """Read from disk when they are asked for, where they are stored."""
     fingerprint: str
     _empty: Graph = field(init=False)
-    _nodes: dict[int, _NodeStatistics] = field(init=False, default_factory=dict)
+    _nodes: Recent[int, _NodeStatistics] = field(
+        init=False, default_factory=lambda: Recent(_NODE_BYTES, _NodeStatistics.size)
+    )
 
     def __post_init__(self) -> None:
         empty = Graph(
@@ -123,10 +137,11 @@ class GraphSeries:
         r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
         if r < 0:
             return None
-        if r not in self._nodes:
-            before = self.graphs[r - 1] if r else None
-            self._nodes[r] = _node_statistics(self.graphs[r], before)
-        return self._nodes[r]
+
+        def made() -> _NodeStatistics:
+            return _node_statistics(self.graphs[r], self.graphs[r - 1] if r else None)
+
+        return self._nodes.get(r, made)
 
     def statistics(self) -> list[GraphStatistics]:
         """One row for each rebuild session."""

@@ -54,6 +54,8 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     config_digest: str = ""
     settings: RunSettings | None = None
     """None in runs of versions that did not keep them: `engine.runs.settings` works them out."""
+    world_size: int = 1
+    """Processes that trained together (`torchrun`) when it began."""
     hashed: bool = False
     """Its files are listed with their hashes (`engine.hashes`); not in runs of versions before."""
     code: dict[str, str] = {}

@@ -114,6 +114,16 @@ def limit_threads(*, safe: bool) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def world_size() -> int:
+    """Processes that `torchrun`, or whoever sets its variables, has started for one training; else 1."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+
+
+def ranks_here() -> int:
+    """Those of them on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world_size() > 1 else 1
+
+
 @dataclass(frozen=True, slots=True)
 class ControlFiles:
     directory: Path

@@ -16,7 +16,7 @@ from engine.files import Json, digest
 from engine.records.own_features import CODE
 from engine.runs import lock
 from engine.runs.events import Noted, RunFinished, RunStarted, Status
-from engine.runs.launch import ControlFiles
+from engine.runs.launch import ControlFiles, world_size
 from engine.runs.room import waiting_for_room
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
@@ -111,7 +111,8 @@ def open_or_create(
         run = context.store.open(context.run_id)
         config = run.config()
     else:
-        return context.store.create(command, context.config), context
+        extra = {"world_size": world_size()}
+        return context.store.create(command, context.config, extra), context
     return run, replace(context, config=config)
 
 

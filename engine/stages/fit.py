@@ -32,16 +32,21 @@ from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
+from engine.training.ranks import Ranks
 from engine.training.refit import REFIT, Refit, RefitSink, repeats_of
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
 from engine.training.trainer import Trainer
 
 
-def start_runtime(config: Config, sink: EventSink) -> Runtime:
-    """Choose the configured device, seed torch and set its threads and precision."""
+def start_runtime(config: Config, sink: EventSink, ranks: Ranks | None = None) -> Runtime:
+    """Choose the configured device, seed torch and set its threads and precision.
+
+    ``ranks``: the processes that train together; None: this one alone.
+    """
     device = choose_device(config.training.device, sink)
-    return apply_mode(config.training.mode, device, config.training.seed)
+    alone = apply_mode(config.training.mode, device, config.training.seed)
+    return replace(alone, ranks=ranks or Ranks())
 
 
 def build_trainer(
@@ -128,7 +133,7 @@ def refitted(
         split,
         run=run,
         directory=first.snapshots.directory / REFIT,
-        runtime=start_runtime(config, told),
+        runtime=start_runtime(config, told, first.runtime.ranks),
         sink=told,
         begin=begin,
         make=partial(Refit, repeats=repeats),

@@ -15,14 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 from msgspec import structs
 
 from engine.config import Config
-from engine.dataset.batch import targets
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import Interrupted
-from engine.evaluation.ranks import average_rank_rows
 from engine.features.feature_set import FeatureSet
 from engine.records.plans import WalkforwardPlan
 from engine.records.train import BLEND, NETWORK
@@ -224,7 +221,6 @@ def do_beside(
             sink.emit(Noted(message=f"{one.name}: done before"))
         else:
             todo.append(Task(run, one.name))
-    compile_once()
     sink.emit(StageStarted(stage="train"))
     sink.emit(Noted(message=f"{len(todo)} tasks in {jobs} processes"))
 
@@ -243,15 +239,6 @@ def do_beside(
     except Interrupted as error:
         hint = f"`atft-tui {run.command} --resume {run.id}` goes on"
         raise Interrupted(f"{run.id}: {error.message}", hint=hint) from error
-
-
-def compile_once() -> None:
-    """Compile the kernels that every training needs; processes beside each other would each do it.
-
-    They find them in numba's cache. What builds graphs and features has run before there are tasks.
-    """
-    targets(np.eye(4), np.ones((4, 1)))
-    average_rank_rows(np.eye(2))
 
 
 def forget_tasks(run: Run) -> None:

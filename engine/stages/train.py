@@ -27,7 +27,7 @@ from engine.records.train import (
     TrainResult,
 )
 from engine.records.worth import Worth
-from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
+from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, Noted, StageStarted
 from engine.runs.fold import fold
 from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
@@ -37,6 +37,7 @@ from engine.stages.blend import blended
 from engine.stages.capacity import warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
+from engine.stages.follow import follow, what_counts
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
 from engine.stages.rivals import hearing, named, require_models, score_rivals
 from engine.stages.text import training_text
@@ -44,6 +45,7 @@ from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
 from engine.training.feature_ic import feature_rank_ics
 from engine.training.machine import peak_memory_mib
+from engine.training.ranks import Ranks, joined_ranks
 from engine.training.scoring import ScoredDays
 from engine.training.trainer import Trainer
 from engine.training.worth import blocks_worth, graph_worth, other_graphs
@@ -53,9 +55,15 @@ _Judged = dict[str, dict[str, RankICSummary]]
 
 
 def train(context: StageContext, *, confirm: bool = False, resume: str | None = None) -> Outcome:
-    """Train, or go on with a stopped or killed run (its own config counts then)."""
-    run, context = open_or_create(context, "train", resume=resume)
-    found = run_training(context, run, resume=resume is not None, confirm=confirm)
+    """Train, or go on with a stopped or killed run (its own config counts then).
+
+    One of several processes that `torchrun` started trains, the others read rows for it.
+    """
+    with joined_ranks(context.config.training.device) as ranks:
+        if ranks.rank:
+            return follow(context, ranks)
+        run, context = open_or_create(context, "train", resume=resume)
+        found = run_training(context, run, resume=resume is not None, confirm=confirm, ranks=ranks)
     return protocol.outcome(context, found, training_text(found), found.judged_days)
 
 
@@ -67,10 +75,11 @@ def run_training(
     load: Loader = load_dataset,
     with_baselines: bool = True,
     confirm: bool = False,
+    ranks: Ranks | None = None,
 ) -> TrainResult:
     """Train in a session of its own, which ends with the run's status and headline.
 
-    ``confirm``: it may judge confirmation days.
+    ``confirm``: it may judge confirmation days. ``ranks``: the processes that read rows for this one.
     """
     with run_session(context, run, resumed=resume) as session:
         found = _train_run(
@@ -81,6 +90,7 @@ def run_training(
             load=load,
             with_baselines=with_baselines,
             confirm=confirm,
+            ranks=ranks or Ranks(),
         )
         record.write(run.path(TRAIN), found)
         session.status = "done" if found.status == "done" else "stopped"
@@ -109,6 +119,7 @@ def _train_run(
     load: Loader,
     with_baselines: bool,
     confirm: bool,
+    ranks: Ranks,
 ) -> TrainResult:
     """The work of `train` inside an open run."""
     if with_baselines:
@@ -120,7 +131,10 @@ def _train_run(
     )
     taught = as_taught(dataset, split, config)
     warn_of_memory(config, dataset.features, sink)
-    runtime, folder = start_runtime(config, sink), run.path("checkpoints")
+    ranks.tell(what_counts(config, dataset.features))
+    if ranks.size > 1:
+        sink.emit(Noted(message=f"{ranks.size} ranks share the rows of each step"))
+    runtime, folder = start_runtime(config, sink, ranks), run.path("checkpoints")
     trainer = build_trainer(
         context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
     )

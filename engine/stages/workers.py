@@ -7,6 +7,7 @@ has ended. A process that dies takes nothing along but the step it was in: the t
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +16,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
+import numpy as np
+
 from engine.config.market import ExecutorConfig
+from engine.dataset.batch import targets
 from engine.errors import ConfigError, EngineError, GateError, Interrupted
+from engine.evaluation.ranks import average_rank_rows
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.runs import lock
@@ -27,7 +32,7 @@ from engine.runs.sink import JsonlSink
 from engine.runs.store import Run
 from engine.stages.cluster import beside
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
-from engine.stages.fold_tasks import FoldBench, compile_once
+from engine.stages.fold_tasks import FoldBench
 from engine.stages.load import Loader, Shelf
 from engine.stages.tasks import Answer, Task, Watch
 from engine.stages.train import run_training
@@ -48,7 +53,6 @@ def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
     """One run at a time in this process, on the dataset of the shelf; or ``jobs`` workers."""
     if jobs == 1 and context.config.executor.kind == "local":
         return _InProcess(context, shelf)
-    compile_once()
     return beside(context, jobs)
 
 
@@ -124,6 +128,7 @@ def work(context: StageContext) -> Outcome:
     """
     if context.run_id is None:
         raise ConfigError("work: no --run", hint="the commands that have --jobs start it")
+    _compile_kernels()
     starter_gone = StopFlag()
     orders: SimpleQueue[str | None] = SimpleQueue()
     threading.Thread(target=_listen, args=(orders, starter_gone), daemon=True).start()
@@ -134,6 +139,17 @@ def work(context: StageContext) -> Outcome:
         if context.stop.requested:
             break
     return Outcome(json={}, text="")
+
+
+def _compile_kernels() -> None:
+    """Compile what every training needs, on each machine one worker after the other.
+
+    The first one takes seconds of the processor, the others find it in numba's cache; all at once would each
+    do it. What builds graphs and features has run before there are tasks.
+    """
+    with lock.waiting(Path(tempfile.gettempdir()) / f"atft-tui-{os.getuid()}-kernels.lock"):
+        targets(np.eye(4), np.ones((4, 1)))
+        average_rank_rows(np.eye(2))
 
 
 def _listen(orders: "SimpleQueue[str | None]", starter_gone: StopFlag) -> None:

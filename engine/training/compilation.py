@@ -24,7 +24,12 @@ CompileError = TorchDynamoException
 
 def worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
     """Whether so many optimiser steps win back the minutes of compilation."""
-    return runtime.fast and runtime.device.type == "cuda" and planned_steps >= MIN_STEPS
+    return (
+        runtime.ranks.size == 1
+        and runtime.fast
+        and runtime.device.type == "cuda"
+        and planned_steps >= MIN_STEPS
+    )
 
 
 def compiled(step_pass: StepPass, *, backend: str = "inductor") -> StepPass:

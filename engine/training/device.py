@@ -1,7 +1,8 @@
 """Where and how the network runs. The only place that seeds torch globally or sets its threads."""
 
 import ctypes
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Literal
 
 import psutil
@@ -9,7 +10,9 @@ import torch
 
 from engine.errors import EnvironmentProblem
 from engine.runs.events import Noted
+from engine.runs.launch import ranks_here, world_size
 from engine.runs.sink import EventSink
+from engine.training.ranks import Ranks
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Names of `mallopt`, from glibc's malloc.h."""
@@ -25,6 +28,8 @@ class Runtime:
     """The way of the window in bfloat16 in training steps of optimized mode, on CUDA and on a CPU that
     multiplies bfloat16 itself. Heads, ranks, losses and every score are float32 always."""
     threads: int
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that train one network together."""
 
     @property
     def fast(self) -> bool:
@@ -54,7 +59,7 @@ def choose_device(requested: Literal["auto", "cuda", "cpu"], sink: EventSink) ->
     if requested == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return _own_cuda() if world_size() > 1 else torch.device("cuda")
     if requested == "cuda":
         raise EnvironmentProblem(
             "training.device is cuda, but torch sees no CUDA device",
@@ -62,6 +67,18 @@ def choose_device(requested: Literal["auto", "cuda", "cpu"], sink: EventSink) ->
         )
     sink.emit(Noted(message="no CUDA device: training on the CPU"))
     return torch.device("cpu")
+
+
+def _own_cuda() -> torch.device:
+    """Of this rank, made the current one; EnvironmentProblem where there are more ranks than devices."""
+    rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if rank >= count:
+        raise EnvironmentProblem(
+            f"{ranks_here()} ranks on this machine, but torch sees {count} CUDA devices",
+            hint="start one process a device: `torchrun --nproc-per-node` of their number",
+        )
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
 
 
 def physical_cores() -> int:
@@ -72,12 +89,13 @@ def physical_cores() -> int:
 def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: int) -> Runtime:
     """Seed torch and set its threads and precision.
 
-    safe: one thread, deterministic algorithms, float32. optimized: all physical cores; on CUDA also TF32,
+    safe: one thread, deterministic algorithms, float32. optimized: all physical cores, shared by the ranks of
+    this machine; on CUDA also TF32,
     which rounds the factors of float32 products to 10 bits, bf16 and pinned batches. On the CPU freed memory
     is kept in both.
     """
     fast = mode == "optimized"
-    threads = physical_cores() if fast else 1
+    threads = max(1, physical_cores() // ranks_here()) if fast else 1
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=not fast, warn_only=device.type == "cuda")
     # It would also fill whatever is allocated, to show reads of memory that nobody wrote: a tenth of a step.

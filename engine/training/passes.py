@@ -3,25 +3,27 @@
 Nine tenths of the network treat every stock by itself, so the rows may be cut anywhere there. Three stages:
 the chunks forward; from their states, cut off from their graphs, the scores, the loss and its gradient; the
 chunks backward from the gradient of their states. So terms that couple stocks or days are what they are in
-one piece, and the dropout masks, which depend on the row alone, too.
+one piece, and the dropout masks, which depend on the row alone, too. With several ranks each reads its
+share of the rows (`ranks.py`), cut in the same ways.
 """
 
 # Shape suffixes: M rows, C channels, F features.
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch
+from engine.dataset.batch import Batch, windows
+from engine.features.feature_set import FeatureSet
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput, RowState
 from engine.model.dropout import MaskStream, StepMasks, masks_from
-from engine.training.device import Runtime
+from engine.training.device import Runtime, is_out_of_memory
 from engine.training.losses import combined_loss
+from engine.training.ranks import Back, End, Ranks, Read, shares
 
 CHUNK_ROWS = 512
 """Most rows that go through the network together; more would leave the cache between two operations."""
@@ -73,6 +75,11 @@ class StepPass:
     forward_and_loss: ForwardAndLoss = forward_and_loss
     """What goes through in one piece; may be compiled."""
 
+    @property
+    def ranks(self) -> Ranks:
+        """Who else reads rows of a step."""
+        return self.runtime.ranks
+
     def __call__(
         self, model: ATFTGATFAN, batch: Batch, config: Config, *, seed: int, parts: int = 1
     ) -> PassResult:
@@ -80,36 +87,114 @@ class StepPass:
 
         Then the states of one part after another are computed, forgotten, and computed again for their
         gradient: the same gradient to the last bits of its sums, in the memory of one part and of the stage
-        between.
+        between. With several ranks each computes its share of the rows in so many parts.
         """
-        n_rows, half = batch.day_ptr[-1], self.runtime.autocast
-        masks, again = StepMasks(seed, n_rows), parts > 1
-        cut = _even(n_rows, parts) if again else self._cut(n_rows)
-        if len(cut) == 1:
-            with masks_from(MaskStream(masks)):
-                return _backward(*self.forward_and_loss(model, batch, config, half))
-        # MKL has one number for all threads: two chunks would use four. The stage between has them all.
-        torch.set_num_threads(1)
-        chunks = [_Chunk(rows, masks, half=half) for rows in cut]
-        with torch.no_grad() if again else nullcontext():
-            self._each(chunks, lambda chunk: chunk.forward(model, batch), alone=again)
-        joined = _joined([chunk.state for chunk in chunks], has_graph=not again)
+        n_rows, ranks = batch.day_ptr[-1], self.ranks
+        order = Read(
+            sessions=batch.sessions,
+            seed=seed,
+            half=self.runtime.autocast,
+            parts=parts,
+            blocks=tuple(model.blocks),
+            trained=tuple(p.requires_grad for p in model.parameters()),
+        )
+        rows = self._rows(order, n_rows, batch.x_MTF, batch.mask_MT)
+        if ranks.size == 1 and len(rows.chunks) == 1:
+            with masks_from(MaskStream(rows.masks)):
+                return _backward(*self.forward_and_loss(model, batch, config, order.half))
+        ranks.begin_step(order, model)
+        joined = _leaves(ranks.joined(self._forward(rows, model), n_rows), rows)
         torch.set_num_threads(self.runtime.threads)
-        with masks_from(MaskStream(masks, calls=chunks[0].calls)):
+        with masks_from(MaskStream(rows.masks, calls=rows.chunks[0].calls)):
             output = model.rank(joined, batch)
         result = _backward(*_judged(output, batch, config))
+        gradients = _gradient(joined.h_MC), _gradient(joined.heard_MC)
+        ranks.share_out(gradients)
+        self._back(rows, model, gradients)
+        return result
+
+    def follow(self, model: ATFTGATFAN, features: FeatureSet, window: int) -> int:
+        """On another rank than 0: read rows of its steps until it has ended; returns their number.
+
+        ``features`` have the days that rank 0 trains on; of them only inputs and members are used.
+        """
+        steps, device = 0, self.runtime.device
+        with ThreadPoolExecutor(1, "ahead") as executor:
+            ahead = _Ahead(features, window, self.ranks, executor)
+            while not isinstance(order := self.ranks.hear(), End):
+                self.runtime.hold_threads()
+                try:
+                    if isinstance(order, Read):
+                        _as_told(model, order)
+                        self.ranks.hear_weights(model)
+                        n_rows, x_MTF, mask_MT = ahead.take(order)
+                        rows = self._rows(order, n_rows, x_MTF.to(device), mask_MT.to(device))
+                        own = self.ranks.joined(self._forward(rows, model), n_rows)
+                    elif isinstance(order, Back):
+                        self._back(rows, model, self.ranks.gradients(own))
+                        steps += 1
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    self.runtime.release()
+        return steps
+
+    def _rows(self, order: Read, n_rows: int, x_MTF: Tensor, mask_MT: Tensor) -> "_Rows":
+        """Of a step those of this rank, cut; ``x_MTF`` and ``mask_MT`` begin with the first of them."""
+        share, masks = self.ranks.share(n_rows), StepMasks(order.seed, n_rows)
+        count, again = share.stop - share.start, order.parts > 1
+        chunks = [
+            _Chunk(
+                rows=slice(share.start + cut.start, share.start + cut.stop),
+                x_MTF=x_MTF[cut],
+                mask_MT=mask_MT[cut],
+                masks=masks,
+                half=order.half,
+            )
+            for cut in (_even(count, order.parts) if again else self._cut(count))
+        ]
+        return _Rows(chunks, masks, again=again)
+
+    def _forward(self, rows: "_Rows", model: ATFTGATFAN) -> RowState:
+        """The states of all chunks. MKL has one number for all threads: two chunks would use four."""
+        torch.set_num_threads(1)
+        with self._together(), torch.no_grad() if rows.again else nullcontext():
+            self._each(rows, lambda chunk: chunk.forward(model))
+            return _joined([chunk.state for chunk in rows.chunks])
+
+    def _back(self, rows: "_Rows", model: ATFTGATFAN, gradients: tuple[Tensor, Tensor]) -> None:
+        """From the states' gradients to the parameters'; on rank 0 they are added to those that are there."""
         torch.set_num_threads(1)
         parameters = [p for p in model.parameters() if p.requires_grad]
+        first = rows.chunks[0].rows.start if self.ranks.rank else 0
 
         def backward(chunk: _Chunk) -> None:
-            if again:
-                chunk.forward(model, batch)
-            chunk.backward(joined, parameters)
+            if rows.again:
+                chunk.forward(model)
+            mine = slice(chunk.rows.start - first, chunk.rows.stop - first)
+            chunk.backward([gradient_MC[mine] for gradient_MC in gradients], parameters)
 
-        self._each(chunks, backward, alone=again)
-        for chunk in chunks:
-            _add(parameters, chunk.gradients)
-        return result
+        with self._together():
+            self._each(rows, backward)
+        summed: list[Tensor | None] = [None] * len(parameters)
+        for chunk in rows.chunks:
+            summed = _sum(summed, chunk.gradients)
+        found = self.ranks.summed(summed, parameters)
+        if self.ranks.rank == 0:
+            for parameter, gradient in zip(parameters, found, strict=True):
+                [parameter.grad] = _sum([parameter.grad], [gradient])
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Out of memory on one rank is out of memory on all, so that they try again together."""
+        try:
+            yield
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                self.ranks.anywhere(True)
+            raise
+        if self.ranks.anywhere(False):
+            raise torch.OutOfMemoryError("out of memory on another rank")
 
     def _cut(self, n_rows: int) -> list[slice]:
         """Chunks of nearly equal size, as many for each thread that has enough to do; one on a device."""
@@ -122,23 +207,24 @@ class StepPass:
         """The same without compiled code."""
         return replace(self, forward_and_loss=forward_and_loss)
 
-    def _each(
-        self, chunks: Sequence["_Chunk"], work: Callable[["_Chunk"], None], *, alone: bool
-    ) -> None:
+    def _each(self, rows: "_Rows", work: Callable[["_Chunk"], None]) -> None:
         """Do it to all; when the last one has ended, raise what the first that failed raised."""
-        if self.executor is None or alone:
-            for chunk in chunks:
+        if self.executor is None or rows.again:
+            for chunk in rows.chunks:
                 work(chunk)
             return
-        futures = [self.executor.submit(work, chunk) for chunk in chunks]
+        futures = [self.executor.submit(work, chunk) for chunk in rows.chunks]
         wait(futures)
         for future in futures:
             future.result()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Chunk:
     rows: slice
+    """Among all rows of the step."""
+    x_MTF: Tensor
+    mask_MT: Tensor
     masks: StepMasks
     half: bool
     state: RowState = field(init=False)
@@ -146,59 +232,95 @@ class _Chunk:
     """Masks handed out so far."""
     gradients: tuple[Tensor | None, ...] = ()
 
-    def forward(self, model: ATFTGATFAN, batch: Batch) -> None:
+    def forward(self, model: ATFTGATFAN) -> None:
         with masks_from(MaskStream(self.masks, self.rows)) as stream:
-            self.state = model.read(
-                batch.x_MTF[self.rows], batch.mask_MT[self.rows], half=self.half
-            )
+            self.state = model.read(self.x_MTF, self.mask_MT, half=self.half)
         self.calls = stream.calls
 
-    def backward(self, joined: RowState, parameters: Sequence[Tensor]) -> None:
+    def backward(self, given: Sequence[Tensor], parameters: Sequence[Tensor]) -> None:
         """Gradients of the parameters from those of the state; its graph is gone after that."""
-        outputs, gradients = [], []
-        for mine_MC, all_MC in (
-            (self.state.h_MC, joined.h_MC),
-            (self.state.heard_MC, joined.heard_MC),
-        ):
-            if mine_MC.requires_grad and all_MC.grad is not None:
-                outputs.append(mine_MC)
-                gradients.append(all_MC.grad[self.rows])
-        if outputs:
-            self.gradients = torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)
+        mine = [self.state.h_MC, self.state.heard_MC]
+        if mine[0].requires_grad:
+            self.gradients = torch.autograd.grad(mine, parameters, given, allow_unused=True)
         del self.state
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What a rank reads of a step."""
+
+    chunks: list[_Chunk]
+    masks: StepMasks
+    again: bool
+    """The states are computed, forgotten, and computed again for their gradient."""
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """Inputs of a rank's rows, gathered in a thread while the step before is at work."""
+
+    features: FeatureSet
+    window: int
+    ranks: Ranks
+    executor: Executor
+    _next: tuple[tuple[int, ...], Future[tuple[int, Tensor, Tensor]]] | None = None
+
+    def take(self, order: Read) -> tuple[int, Tensor, Tensor]:
+        """Rows of the whole step, and the inputs and members of this rank's."""
+        ready = self._next[1] if self._next and self._next[0] == order.sessions else None
+        found = ready.result() if ready else self._gather(order.sessions)
+        if order.ahead:
+            self._next = order.ahead, self.executor.submit(self._gather, order.ahead)
+        return found
+
+    def _gather(self, sessions: tuple[int, ...]) -> tuple[int, Tensor, Tensor]:
+        n_rows = int(self.features.member_SN[list(sessions)].sum())
+        share = self.ranks.share(n_rows)
+        return n_rows, *windows(self.features, sessions, self.window, share)
+
+
+def _as_told(model: ATFTGATFAN, order: Read) -> None:
+    model.train()
+    model.set_blocks(order.blocks)
+    for parameter, trained in zip(model.parameters(), order.trained, strict=True):
+        parameter.requires_grad_(trained)
 
 
 def _even(n_rows: int, count: int) -> list[slice]:
     """``count`` pieces of nearly equal size, none of them empty."""
-    edges = [n_rows * i // count for i in range(count + 1)]
-    return [slice(*pair) for pair in pairwise(edges) if pair[0] < pair[1]]
+    return [piece for piece in shares(n_rows, count) if piece.start < piece.stop]
 
 
-def _joined(states: Sequence[RowState], *, has_graph: bool) -> RowState:
-    """The chunks' states one after another, as leaves that collect a gradient."""
+def _joined(states: Sequence[RowState]) -> RowState:
+    """The chunks' states one after another, cut off from their graphs."""
     rows = torch.tensor([float(state.h_MC.shape[0]) for state in states])
     share_P = (rows / rows.sum()).to(states[0].selection_F.device, non_blocking=True)
     return RowState(
-        h_MC=_leaf([state.h_MC for state in states], has_graph=has_graph),
-        heard_MC=_leaf([state.heard_MC for state in states], has_graph=has_graph),
+        h_MC=torch.cat([state.h_MC.detach() for state in states]),
+        heard_MC=torch.cat([state.heard_MC.detach() for state in states]),
         gates={name: gate.detach() for name, gate in states[0].gates.items()},
         selection_F=share_P @ torch.stack([state.selection_F for state in states]),
     )
 
 
-def _leaf(parts: Sequence[Tensor], *, has_graph: bool) -> Tensor:
-    joined = torch.cat([part.detach() for part in parts])
-    return joined.requires_grad_(not has_graph or any(part.requires_grad for part in parts))
+def _leaves(state: RowState, rows: _Rows) -> RowState:
+    """To collect a gradient, where what was read wants one."""
+    wanted = rows.again or rows.chunks[0].state.h_MC.requires_grad
+    h_MC, heard_MC = (t.detach().requires_grad_(wanted) for t in (state.h_MC, state.heard_MC))
+    return replace(state, h_MC=h_MC, heard_MC=heard_MC)
 
 
-def _add(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
-    for parameter, gradient in zip(parameters, gradients, strict=bool(gradients)):
-        if gradient is None:
-            continue
-        if parameter.grad is None:
-            parameter.grad = gradient
-        else:
-            parameter.grad.add_(gradient)
+def _gradient(state_MC: Tensor) -> Tensor:
+    return torch.zeros_like(state_MC) if state_MC.grad is None else state_MC.grad
+
+
+def _sum(there: Sequence[Tensor | None], more: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Of gradients, where a missing one is none at all; into those that are there."""
+    if not more:
+        return list(there)
+    return [
+        b if a is None else a if b is None else a.add_(b) for a, b in zip(there, more, strict=True)
+    ]
 
 
 @contextmanager

@@ -246,6 +246,7 @@ class Trainer:
         peak = training.learning_rate * phase.learning_rate_scale * state.chart.rate_scale
         started = time.perf_counter()
         todo = steps[state.step_in_epoch :]
+        self.runtime.ranks.expect(todo)
         with prefetch(
             self.features, self.graphs, todo, self.config.split.window, pin=self.runtime.pin
         ) as batches:

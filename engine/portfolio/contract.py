@@ -5,17 +5,18 @@ The market is random and small, with holes, ties and days that have one name or 
 
 # Shape suffixes: D sessions, K decisions, N stocks.
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, CostConfig, PortfolioConfig
-from engine.errors import EngineError
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.strategy import Decisions, Strategy, Terms, choose
+from engine.promises import BrokenPromiseError, PromiseCheck, tried
 
 _D, _N, _LOOK_BACK = 60, 45, 30
 _CUT = 30
@@ -29,31 +30,14 @@ _SETTINGS = (
 )
 
 
-class _BrokenPromiseError(AssertionError):
-    """A promise that the strategy does not keep."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PromiseCheck:
-    """Whether a strategy keeps one promise, and how it broke it."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-def check_strategy(strategy: Strategy) -> list[_PromiseCheck]:
+def check_strategy(strategy: Strategy) -> list[PromiseCheck]:
     """All promises, each tried under several settings; never raises for a broken one."""
-    done = []
-    for name, promise in _promises():
-        detail = ""
-        try:
-            for config in _SETTINGS:
-                promise(strategy, config)
-        except (_BrokenPromiseError, EngineError) as error:
-            detail = str(error)
-        done.append(_PromiseCheck(name=name, passed=not detail, detail=detail))
-    return done
+
+    def under_all(promise: Callable[[Strategy, PortfolioConfig], object]) -> None:
+        for config in _SETTINGS:
+            promise(strategy, config)
+
+    return tried((name, partial(under_all, promise)) for name, promise in _promises())
 
 
 def _example(config: PortfolioConfig, seed: int = 0) -> Decisions:
@@ -100,7 +84,7 @@ def _limits(strategy: Strategy, config: PortfolioConfig) -> None:
     build_book(strategy, _example(config), config, ConstraintConfig())
     gross_K, _, largest_K = exposures(_chosen(strategy, _example(config), config))
     if gross_K.max() > config.investable + 1e-9 or largest_K.max() > config.max_weight + 1e-9:
-        raise _BrokenPromiseError(
+        raise BrokenPromiseError(
             f"gross {gross_K.max():.4g} or name {largest_K.max():.4g} too large"
         )
 
@@ -108,7 +92,7 @@ def _limits(strategy: Strategy, config: PortfolioConfig) -> None:
 def _deterministic(strategy: Strategy, config: PortfolioConfig) -> None:
     first, second = (_chosen(strategy, _example(config), config) for _ in range(2))
     if not np.array_equal(first, second):
-        raise _BrokenPromiseError("two calls with the same input differ")
+        raise BrokenPromiseError("two calls with the same input differ")
 
 
 def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
@@ -116,7 +100,7 @@ def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
     before = decisions.score_KN.copy()
     _chosen(strategy, decisions, config)
     if not np.array_equal(before, decisions.score_KN, equal_nan=True):
-        raise _BrokenPromiseError("the scores were changed in place")
+        raise BrokenPromiseError("the scores were changed in place")
 
 
 def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
@@ -141,7 +125,7 @@ def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
     ours, theirs = (_chosen(strategy, one, config)[:cut] for one in (decisions, changed))
     if not np.array_equal(ours, theirs):
         k = int(np.argmax((ours != theirs).any(axis=1)))
-        raise _BrokenPromiseError(
+        raise BrokenPromiseError(
             f"weights of decision {k} change with what comes after decision {cut - 1}"
         )
 
@@ -172,14 +156,14 @@ def _equivariant(strategy: Strategy, config: PortfolioConfig) -> None:
     )
     ours = _chosen(strategy, decisions, config)[:, order]
     if not np.allclose(ours, _chosen(strategy, moved, config), atol=1e-12):
-        raise _BrokenPromiseError("another order of the stocks gives another book")
+        raise BrokenPromiseError("another order of the stocks gives another book")
 
 
 def _ties(strategy: Strategy, config: PortfolioConfig) -> None:
     decisions = _example(config)
     flat = decisions.with_scores(np.where(np.isfinite(decisions.score_KN), 1.0, np.nan))
     if _chosen(strategy, flat, config).any():
-        raise _BrokenPromiseError("a day on which all scores are equal is traded")
+        raise BrokenPromiseError("a day on which all scores are equal is traded")
 
 
 def _sign(strategy: Strategy, config: PortfolioConfig) -> None:
@@ -187,10 +171,10 @@ def _sign(strategy: Strategy, config: PortfolioConfig) -> None:
     weight_KN = _chosen(strategy, decisions, config)
     lean = float((weight_KN * np.nan_to_num(decisions.normal_KN)).sum())
     if lean <= 0:
-        raise _BrokenPromiseError(f"weights lean against the scores (sum of products {lean:.3g})")
+        raise BrokenPromiseError(f"weights lean against the scores (sum of products {lean:.3g})")
 
 
 def _invests(strategy: Strategy, config: PortfolioConfig) -> None:
     gross_K, _, _ = exposures(_chosen(strategy, _example(config), config))
     if np.median(gross_K) <= 0.0:
-        raise _BrokenPromiseError("more than half of the decisions hold nothing")
+        raise BrokenPromiseError("more than half of the decisions hold nothing")

@@ -1,11 +1,12 @@
 """`strategies`: what a backtest can trade with, and whether a strategy keeps its promises."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from engine.commands.strategies import strategy_summaries
 from engine.errors import GateError
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
+from engine.promises import PromiseCheck
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
@@ -13,7 +14,8 @@ from engine.stages.text import table
 def strategies(context: StageContext, *, name: str | None = None) -> Outcome:
     """The built-in strategies and the workspace's own; with a name, the contract checks on that one."""
     if name is not None:
-        return _check(name, context.workspace)
+        checks = check_strategy(load_strategy(name, context.workspace))
+        return promises("strategy", name, checks)
     found = strategy_summaries(context.workspace)
     text = table([[key, summary] for key, summary in found.items()], header=["strategy", ""])
     return Outcome(
@@ -22,16 +24,20 @@ def strategies(context: StageContext, *, name: str | None = None) -> Outcome:
     )
 
 
-def _check(name: str, workspace: Path) -> Outcome:
-    checks = check_strategy(load_strategy(name, workspace))
+def promises(kind: str, name: str, checks: Sequence[PromiseCheck]) -> Outcome:
+    """What a trial of the promises of a model or a strategy found; GateError with the first broken one.
+
+    ``kind``: "model" or "strategy".
+    """
     broken = [check for check in checks if not check.passed]
     if broken:
+        page = {"model": "docs/models.md", "strategy": "docs/strategies.md"}[kind]
         raise GateError(
-            f"strategy {name}: {broken[0].name}: {broken[0].detail}",
-            hint=f"{len(broken)} of {len(checks)} checks failed; docs/strategies.md lists them",
+            f"{kind} {name}: {broken[0].name}: {broken[0].detail}",
+            hint=f"{len(broken)} of {len(checks)} checks failed; {page} lists them",
+            details={"checks": {check.name: check.detail for check in checks}},
         )
-    rows = [[check.name, "kept"] for check in checks]
     return Outcome(
-        json={"strategy": name, "checks": {check.name: check.passed for check in checks}},
-        text=table(rows, header=[f"strategy {name}", ""]),
+        json={kind: name, "checks": {check.name: check.passed for check in checks}},
+        text=table([[check.name, "kept"] for check in checks], header=[f"{kind} {name}", ""]),
     )

@@ -5,14 +5,15 @@ The market is random and small; what follows a day is known to a part from two o
 
 # Shape suffixes: D days, N stocks, F columns, H horizons, M rows.
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import EngineError
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.model_kit import Day, Days, Model
+from engine.promises import BrokenPromiseError, PromiseCheck, tried
 
 _D, _N, _F, _HORIZONS = 40, 50, 6, (1, 5)
 _SIGNAL = np.array([0.4, -0.3, 0.0, 0.0, 0.0, 0.0])
@@ -21,30 +22,9 @@ _SIGNAL = np.array([0.4, -0.3, 0.0, 0.0, 0.0, 0.0])
 Maker = Callable[[], Model]
 
 
-class _BrokenPromiseError(AssertionError):
-    """A promise that the model does not keep."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PromiseCheck:
-    """Whether a model keeps one promise, and how it broke it."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-def check_model(make: Maker) -> list[_PromiseCheck]:
+def check_model(make: Maker) -> list[PromiseCheck]:
     """All promises of the models that ``make`` makes; never raises for a broken one."""
-    done = []
-    for name, promise in _promises():
-        detail = ""
-        try:
-            promise(make)
-        except (_BrokenPromiseError, EngineError) as error:
-            detail = str(error)
-        done.append(_PromiseCheck(name=name, passed=not detail, detail=detail))
-    return done
+    return tried((name, partial(promise, make)) for name, promise in _promises())
 
 
 def _promises() -> Iterator[tuple[str, Callable[[Maker], None]]]:
@@ -103,7 +83,7 @@ def _scores(model: Model, days: list[Day]) -> list[NDArray[np.float64]]:
 def _same(a: list[NDArray[np.float64]], b: list[NDArray[np.float64]], why: str) -> None:
     for n, (one, other) in enumerate(zip(a, b, strict=True)):
         if not np.array_equal(one, other):
-            raise _BrokenPromiseError(f"{why} (day {n})")
+            raise BrokenPromiseError(f"{why} (day {n})")
 
 
 def _finite(make: Maker) -> None:
@@ -113,9 +93,9 @@ def _finite(make: Maker) -> None:
     for day in (*days[:3], one_stock, empty_columns):
         score_NH = np.asarray(model.score(day))
         if score_NH.shape != (len(day.x_NF), len(_HORIZONS)):
-            raise _BrokenPromiseError(f"shape {score_NH.shape} for {len(day.x_NF)} stocks")
+            raise BrokenPromiseError(f"shape {score_NH.shape} for {len(day.x_NF)} stocks")
         if not np.isfinite(score_NH).all():
-            raise _BrokenPromiseError("a score is not finite")
+            raise BrokenPromiseError("a score is not finite")
 
 
 def _deterministic(make: Maker) -> None:
@@ -130,7 +110,7 @@ def _pure(make: Maker) -> None:
     _scores(_fitted(make, lesson), days[:1])
     for then, now in zip(before, (lesson.x_MF, lesson.target_MH, days[0].x_NF), strict=True):
         if not np.array_equal(then, now, equal_nan=True):
-            raise _BrokenPromiseError("an array that it was given was changed in place")
+            raise BrokenPromiseError("an array that it was given was changed in place")
 
 
 def _blind(make: Maker) -> None:
@@ -156,7 +136,7 @@ def _equivariant(make: Maker) -> None:
     moved = [replace(day, x_NF=np.ascontiguousarray(day.x_NF[order])) for day in days]
     for ours, theirs in zip(_scores(model, days), _scores(model, moved), strict=True):
         if not np.allclose(ours[order], theirs, rtol=1e-5, atol=1e-7):
-            raise _BrokenPromiseError("another order of the stocks gives other scores")
+            raise BrokenPromiseError("another order of the stocks gives other scores")
 
 
 def _restored(make: Maker) -> None:
@@ -173,6 +153,6 @@ def _sign(make: Maker) -> None:
         labels = list(target_DNH[..., h])
         lean = float(np.mean(rank_ic_series(list(scores[..., h].astype(np.float32)), labels)))
         if not lean > 0.05:
-            raise _BrokenPromiseError(
+            raise BrokenPromiseError(
                 f"RankIC {lean:+.3f} at h={horizon} on a market that a line ranks with +0.43"
             )

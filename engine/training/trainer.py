@@ -31,11 +31,7 @@ from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.train import PhaseResult
-from engine.runs.events import (
-    CheckpointSaved,
-    Noted,
-    StageStarted,
-)
+from engine.runs.events import CheckpointSaved, Noted, StageStarted
 from engine.runs.sink import EventSink
 from engine.training.compilation import compiled_where_it_pays
 from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped

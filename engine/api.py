@@ -8,20 +8,16 @@ refused here as there. Errors are those of the product (`engine.errors`).
 
 import datetime as dt
 import io
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from engine.commands import BY_NAME, Command
-from engine.errors import EngineError, EnvironmentProblem, UsageError
+from engine.commands import BY_NAME
+from engine.errors import UsageError
 from engine.files import Json
 from engine.records.run import written
+from engine.runs.ask import Option, answer_of, as_words
 from engine.runs.launch import argv
 from engine.runs.store import Run, RunStore
 from engine.workspace import config_files, resolve_workspace
@@ -37,12 +33,7 @@ if TYPE_CHECKING:
 
 Day = str | dt.date
 """A date, or its ISO form."""
-Option = str | int | float | bool | Sequence[str] | None
-"""What an option of a command takes; None leaves it out."""
-_ERRORS = {kind.exit_code: kind for kind in reversed(EngineError.__subclasses__())}
 _SHARPE = {"sharpe": "value", "sharpe_low": "low", "sharpe_high": "high"}
-_TOLD = 20
-"""Last lines of a command's own words that go into an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,11 +312,11 @@ class Workspace:
         """
         if (about := BY_NAME.get(command)) is None:
             raise UsageError(f"no command {command!r}", hint="`atft-tui --help` lists them")
-        told = [*words, *_written(about, options)]
+        told = [*words, *as_words(about, options)]
         if about.configurable:
             told += [f"--preset={self.preset}"] if self.preset else []
             told += [word for setting in self._overrides() for word in ("--set", setting)]
-        return _answer(command, argv(self.directory, [command, *told]))
+        return answer_of(command, argv(self.directory, [command, *told]))
 
     def _overrides(self) -> Iterable[str]:
         return (f"{key}={written(value)}" for key, value in self.settings.items())
@@ -339,58 +330,3 @@ def _long(dates_S: object, symbols: Sequence[str], member_SN: object) -> "pl.Dat
     rows, columns = np.nonzero(np.asarray(member_SN))
     dates = pl.Series("date", np.asarray(dates_S)[rows]).cast(pl.Date)
     return pl.DataFrame([dates, pl.Series("symbol", symbols, dtype=pl.String).gather(columns)])
-
-
-def _written(command: Command, options: Mapping[str, Option]) -> Iterable[str]:
-    """Options as words of the command line; UsageError for one that the command has not."""
-    known = {one.name: one for one in command.parameters if one.kind != "argument"}
-    for name, value in options.items():
-        if name not in known:
-            hint = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise UsageError(f"{command.name} has no option {name!r}", hint=hint)
-        flag = f"--{name.replace('_', '-')}"
-        if known[name].kind == "flag":
-            yield from [flag] if value else []
-        elif value is not None:
-            many = known[name].multiple and not isinstance(value, str)
-            values = value if many and isinstance(value, Sequence) else [value]
-            yield from (f"{flag}={one}" for one in values)
-
-
-def _answer(command: str, words: Sequence[str]) -> Json:
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
-        child = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        assert child.stderr is not None
-        try:
-            lines = _passed_on(child.stderr)
-        except KeyboardInterrupt:
-            child.terminate()
-            lines = _passed_on(child.stderr)
-        code = child.wait()
-        out.seek(0)
-        said = out.read()
-    try:
-        answer: Json = json.loads(said)
-    except ValueError:
-        last = "".join(lines[-_TOLD:])
-        raise EnvironmentProblem(f"{command}: ended with code {code}: {last.strip()}") from None
-    if "exit_code" in answer and "error" in answer:
-        kind = _ERRORS.get(code, EnvironmentProblem)
-        raise kind(answer["error"], hint=answer.get("hint", ""), details=answer)
-    return answer
-
-
-def _passed_on(stream: IO[str]) -> list[str]:
-    lines = []
-    for line in stream:
-        sys.stderr.write(line)
-        lines.append(line)
-    return lines

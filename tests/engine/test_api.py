@@ -141,7 +141,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
         seen.append(words)
         return {"run_id": MAIN}
 
-    monkeypatch.setattr(api, "_answer", answer)
+    monkeypatch.setattr(api, "answer_of", answer)
     return seen
 
 

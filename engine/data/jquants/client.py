@@ -91,9 +91,8 @@ def key_from(environment: Mapping[str, str], base_url: str) -> str:
             hint="make a key on the J-Quants dashboard and export it in the environment",
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise EnvironmentProblem(
-            f"{_KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
-        )
+        hint = "copy the key again"
+        raise EnvironmentProblem(f"{_KEY_VARIABLE} holds characters that no key has", hint=hint)
     return key
 
 

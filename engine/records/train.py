@@ -53,7 +53,7 @@ class DataFacts(Struct, frozen=True, kw_only=True):
     last_session: str = ""
     """ISO date of the newest session; empty in files of early versions."""
     quality: str = ""
-    """Verdict of the quality check: ok, warned or refused."""
+    """Verdict of the quality check: ok, degraded or refused."""
     notes: tuple[str, ...] = ()
 
 

@@ -90,7 +90,7 @@ def seal_all(context: StageContext, dataset: Dataset, model: Model, number: int)
         inputs = SignalInputs(
             key=key,
             decided=True,
-            trading=trading_tables(config),
+            trading=trading_tables(config, store.workspace),
             positions=None,
             window=tuple(
                 (bars[s][0], windows[s]) for s in range(session - window + 1, session + 1)

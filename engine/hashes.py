@@ -151,7 +151,7 @@ def faults_of_built(manifest: Path, seen: set[tuple[int, str]]) -> Iterator[str]
         if sha256(path) == wanted:
             seen.add(key)
         else:
-            yield f"{path}: contents differ from the hash in {MANIFEST}; {_way_back(path)}"
+            yield f"{path}: contents differ from the hash in {MANIFEST}; {way_back(path)}"
 
 
 def missing(home: Path) -> list[str]:
@@ -200,11 +200,12 @@ def _wanted(path: Path) -> frozenset[str]:
 def _require(path: Path, found: str, wanted: frozenset[str]) -> None:
     if found not in wanted:
         raise IntegrityError(
-            f"{path}: damaged, its contents differ from the hash in {LIST}", hint=_way_back(path)
+            f"{path}: damaged, its contents differ from the hash in {LIST}", hint=way_back(path)
         )
 
 
-def _way_back(path: Path) -> str:
+def way_back(path: Path) -> str:
+    """What to do when the file is damaged, in words."""
     home, name = _place(path) or (path.parent, path.name)
     top = name.partition("/")[0]
     known = {name, name.rpartition("/")[0], top}

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from engine import hashes
 from engine.errors import EngineError, IntegrityError, UsageError
 from engine.records import record
 from engine.records.database import require_whole
+from engine.records.protocol import LOOKS
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.lines import is_whole
 from engine.runs.looks import read_looks
@@ -19,6 +21,8 @@ from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
+from engine.training.checkpoint import has_checkpoint
+from engine.training.snapshots import CheckpointName
 from engine.tuning.journal import damaged_lines
 
 _ALL = "all"
@@ -144,6 +148,7 @@ def _check_run(run: Run) -> _FileCheck:
     if told is not None:
         errors += told.faults
         errors += [f"{run.path(name)}: listed but missing" for name in told.missing]
+    errors += [fault for name, fault in _pointers_to_nothing(run) if name not in " ".join(errors)]
     built, faults = _built(run.directory)
     return _FileCheck(
         name=run.id,
@@ -152,6 +157,19 @@ def _check_run(run: Run) -> _FileCheck:
         unhashed=told.unlisted if told else (),
         errors=(*errors, *faults, *_damaged_events(run, summed=hashed)),
     )
+
+
+def _pointers_to_nothing(run: Run) -> Iterator[tuple[str, str]]:
+    """Pointers of checkpoints whose version is gone, though they once were right; and what to do."""
+    for name in get_args(CheckpointName):
+        pointer = run.path("checkpoints") / name
+        if has_checkpoint(pointer.parent, name) and not run.is_alive():
+            version = pointer.read_bytes().strip()
+            if not (pointer.parent / version.decode("utf-8", "replace")).is_dir():
+                yield (
+                    str(pointer),
+                    f"{pointer}: names {version!r}, which is not there; {hashes.way_back(pointer)}",
+                )
 
 
 def _damaged_events(run: Run, *, summed: bool) -> Iterator[str]:
@@ -171,7 +189,9 @@ def _check_workspace(workspace: Path) -> _FileCheck:
         faults += found
     for journal in sorted(workspace.glob("tune/*/journal.jsonl")):
         faults += [f"{journal}: line {n} is damaged" for n in damaged_lines(journal)]
-    asked: list[Callable[[], object]] = [partial(read_looks, workspace / "runs")]
+    asked: list[Callable[[], object]] = []
+    if (workspace / "runs" / LOOKS).is_file():
+        asked.append(partial(read_looks, workspace / "runs"))
     asked += [partial(require_whole, book) for book in sorted(workspace.glob("schedule/*.sqlite"))]
     for ask in asked:
         try:

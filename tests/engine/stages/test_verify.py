@@ -18,6 +18,7 @@ def run(tmp_path: Path) -> Run:
     made = ended_run(tmp_path)
     write_json(made.path("backtest.json"), {"sharpe": 1.25})
     write_text(made.path("checkpoints/kept"), "kept-000001")
+    made.path("checkpoints/kept-000001").mkdir()
     return made
 
 
@@ -110,6 +111,22 @@ def test_files_beside_the_runs_and_built_folders_are_read_once(tmp_path: Path, r
     found = verify(context_of(tmp_path), name=None)
     assert len(found.json["files"][-1]["errors"]) == 2
     assert "built again" in found.text
+
+
+def test_a_pointer_that_is_an_older_one_again_is_told(tmp_path: Path, run: Run) -> None:
+    """Its words are known, the version that they name is gone."""
+    pointer = run.path("checkpoints/kept")
+    write_text(pointer, "kept-000003")
+    run.path("checkpoints/kept-000003").mkdir()
+    run.path("checkpoints/kept-000001").rmdir()
+    assert verify(context_of(tmp_path), name=run.id).exit_code == 0
+    flip(pointer, 81)
+    assert pointer.read_text() == "kept-000001"
+    found = verify(context_of(tmp_path), name=run.id)
+    assert found.exit_code == 4
+    (error,) = found.json["files"][0]["errors"]
+    assert "which is not there" in error
+    assert f"train --resume {run.id}" in error
 
 
 def test_a_name_that_is_neither_is_refused(tmp_path: Path, run: Run) -> None:

@@ -148,7 +148,8 @@ def _check_run(run: Run) -> _FileCheck:
     if told is not None:
         errors += told.faults
         errors += [f"{run.path(name)}: listed but missing" for name in told.missing]
-    errors += [fault for name, fault in _pointers_to_nothing(run) if name not in " ".join(errors)]
+        known = " ".join(errors)
+        errors += [fault for name, fault in _pointers_to_nothing(run) if name not in known]
     built, faults = _built(run.directory)
     return _FileCheck(
         name=run.id,

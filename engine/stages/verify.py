@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from msgspec import Struct
 
@@ -21,8 +20,7 @@ from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
-from engine.training.checkpoint import has_checkpoint
-from engine.training.snapshots import CheckpointName
+from engine.training.pointers import dangling
 from engine.tuning.journal import damaged_lines
 
 _ALL = "all"
@@ -148,8 +146,8 @@ def _check_run(run: Run) -> _FileCheck:
     if told is not None:
         errors += told.faults
         errors += [f"{run.path(name)}: listed but missing" for name in told.missing]
-        known = " ".join(errors)
-        errors += [fault for name, fault in _pointers_to_nothing(run) if name not in known]
+        if not run.is_alive():  # at work it swaps them
+            errors += map(_lost_version, dangling(run.path("checkpoints")))
     built, faults = _built(run.directory)
     return _FileCheck(
         name=run.id,
@@ -160,17 +158,9 @@ def _check_run(run: Run) -> _FileCheck:
     )
 
 
-def _pointers_to_nothing(run: Run) -> Iterator[tuple[str, str]]:
-    """Pointers of checkpoints whose version is gone, though they once were right; and what to do."""
-    for name in get_args(CheckpointName):
-        pointer = run.path("checkpoints") / name
-        if has_checkpoint(pointer.parent, name) and not run.is_alive():
-            version = pointer.read_bytes().strip()
-            if not (pointer.parent / version.decode("utf-8", "replace")).is_dir():
-                yield (
-                    str(pointer),
-                    f"{pointer}: names {version!r}, which is not there; {hashes.way_back(pointer)}",
-                )
+def _lost_version(pointer: Path) -> str:
+    """A flipped bit can make a pointer what it was before: its words are known, their version is gone."""
+    return f"{pointer}: names a version that is not there; {hashes.way_back(pointer)}"
 
 
 def _damaged_events(run: Run, *, summed: bool) -> Iterator[str]:

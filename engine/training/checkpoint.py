@@ -8,7 +8,6 @@ there. Tensors are safetensors and JSON, never pickles: reading one cannot run c
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +26,13 @@ from engine.files import (
     Json,
     read_json,
     read_manifest,
-    read_text,
     write_json,
     write_manifest,
     write_text,
 )
+from engine.training import pointers
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
-_VERSION = re.compile(r"^(?P<name>[a-z]+)-(?P<number>\d{6})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ def save_checkpoint(
 
 def _save(root: Path, name: str, tensors: dict[str, Tensor], state: Mapping[str, Any]) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    versions = _versions(root, name)
+    versions = pointers.versions(root, name)
     number = max(versions, default=0) + 1
     staging = root / f".{name}-{number:06d}.tmp"
     target = root / f"{name}-{number:06d}"
@@ -86,7 +84,7 @@ def has_checkpoint(root: Path, name: str) -> bool:
 
 def load_checkpoint(root: Path, name: str) -> Checkpoint:
     """The current version, after its hashes were checked. A damaged one is an IntegrityError."""
-    directory = _current(root, name)
+    directory = pointers.current(root, name)
     read_manifest(directory)
     try:
         tensors = load_file(directory / TENSORS)
@@ -97,32 +95,7 @@ def load_checkpoint(root: Path, name: str) -> Checkpoint:
 
 def tensors_path(root: Path, name: str) -> Path:
     """File of the current version's tensors."""
-    return _current(root, name) / TENSORS
-
-
-def _current(root: Path, name: str) -> Path:
-    """Folder that the pointer names: a version of this checkpoint, nothing else."""
-    version = read_text(root / name).strip()
-    found = _VERSION.match(version)
-    if found is None or found["name"] != name:
-        raise IntegrityError(
-            f"{root / name}: names no version of checkpoint {name} ({version!r:.40})"
-        )
-    return root / version
-
-
-def sweep(root: Path) -> None:
-    """Remove what a killed writer left: staging folders and versions that no pointer names."""
-    if not root.is_dir():
-        return
-    for path in root.iterdir():
-        match = _VERSION.match(path.name)
-        if path.name.endswith(".tmp") and path.is_dir():
-            shutil.rmtree(path)
-        elif match and path.is_dir():
-            pointer = root / match["name"]
-            if not pointer.is_file() or read_text(pointer).strip() != path.name:
-                shutil.rmtree(path)
+    return pointers.current(root, name) / TENSORS
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -185,15 +158,6 @@ def require_same(saved: Mapping[str, Any], current: Mapping[str, Any], what: str
             f"{what} belongs to another run: " + "; ".join(differences),
             hint="use the configuration and data that it was trained with, or train anew",
         )
-
-
-def _versions(root: Path, name: str) -> dict[int, Path]:
-    found = {}
-    for path in root.iterdir():
-        match = _VERSION.match(path.name)
-        if match and match["name"] == name:
-            found[int(match["number"])] = path
-    return found
 
 
 def _leaves(value: Mapping[str, Any], table: str = "") -> dict[str, Any]:

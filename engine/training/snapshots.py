@@ -21,8 +21,7 @@ from engine.training.ema import WeightAverage
 from engine.training.progress import Progress
 
 State = Literal["resume", "healthy"]
-CheckpointName = Literal["resume", "healthy", "best", "kept"]
-"""Which checkpoint: to go on from, the last healthy one, the best epoch, and the one that scores."""
+_Name = Literal["resume", "healthy", "best", "kept"]
 MODEL, _AVERAGE, _OPTIMIZER, _RNG = "model.", "average.", "optimizer.", "rng."
 
 
@@ -42,16 +41,12 @@ class Snapshots:
         """Step of the `healthy` checkpoint; EngineError if there is none or it is damaged."""
         return Progress.from_state(self._load("healthy").state["progress"]).step
 
-    def save_weights(
-        self, name: CheckpointName, model: nn.Module, state: Mapping[str, Any]
-    ) -> None:
+    def save_weights(self, name: _Name, model: nn.Module, state: Mapping[str, Any]) -> None:
         """Save the weights, and ``state`` with them."""
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
-    def load_weights(
-        self, name: CheckpointName, model: nn.Module, *, ignore: Collection[str] = ()
-    ) -> Json:
+    def load_weights(self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()) -> Json:
         """Put the weights into the model; returns the state saved with them.
 
         ``ignore``: entries of the identity that may differ.
@@ -60,7 +55,7 @@ class Snapshots:
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
 
-    def files(self, name: CheckpointName, *, ignore: Collection[str] = ()) -> tuple[Path, Json]:
+    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, Json]:
         """The tensors' file, whose hash was checked, and the state saved with it."""
         saved = self._load(name, ignore)
         return checkpoint.tensors_path(self.directory, name), saved.state

@@ -1,5 +1,6 @@
 """`verify` on runs and on the files beside them; seals are in `test_sealed`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,19 +114,24 @@ def test_files_beside_the_runs_and_built_folders_are_read_once(tmp_path: Path, r
     assert "built again" in found.text
 
 
-def test_a_pointer_that_is_an_older_one_again_is_told(tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize("folder", ["checkpoints", "checkpoints/mlp-fold-0-seed-1"])
+def test_a_pointer_that_is_an_older_one_again_is_told(
+    tmp_path: Path, run: Run, folder: str
+) -> None:
     """Its words are known, the version that they name is gone."""
-    pointer = run.path("checkpoints/kept")
+    pointer = run.path(f"{folder}/kept")
+    pointer.parent.mkdir(exist_ok=True)
+    write_text(pointer, "kept-000001")
     write_text(pointer, "kept-000003")
-    run.path("checkpoints/kept-000003").mkdir()
-    run.path("checkpoints/kept-000001").rmdir()
+    (pointer.parent / "kept-000003").mkdir()
+    shutil.rmtree(pointer.parent / "kept-000001", ignore_errors=True)
     assert verify(context_of(tmp_path), name=run.id).exit_code == 0
     flip(pointer, 81)
     assert pointer.read_text() == "kept-000001"
     found = verify(context_of(tmp_path), name=run.id)
     assert found.exit_code == 4
     (error,) = found.json["files"][0]["errors"]
-    assert "which is not there" in error
+    assert "that is not there" in error
     assert f"train --resume {run.id}" in error
 
 

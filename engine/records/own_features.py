@@ -3,7 +3,6 @@
 WORKSPACE/features/NAME.toml or NAME.py, and WORKSPACE/features/accepted.json.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from engine.errors import ConfigError
 from engine.files import read_toml_text
+from engine.hashes import sha256
 from engine.records import record
 
 FOLDER = Path("features")
@@ -54,12 +54,7 @@ def own_files(workspace: Path) -> dict[str, Path]:
 
 def own_text(path: Path) -> str:
     """What stands for a file in a configuration: the text of an expression file, the hash of a Python one."""
-    return CODE + file_hash(path) if path.suffix == ".py" else read_toml_text(path)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of the bytes, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return CODE + sha256(path) if path.suffix == ".py" else read_toml_text(path)
 
 
 def accepted_texts(workspace: Path) -> dict[str, str]:
@@ -68,7 +63,7 @@ def accepted_texts(workspace: Path) -> dict[str, str]:
     texts = {}
     for name, path in own_files(workspace).items():
         known = kept.files.get(name)
-        same = known is not None and known.sha256 == file_hash(path)
+        same = known is not None and known.sha256 == sha256(path)
         texts[name] = own_text(path) if same else ""
     return texts
 

@@ -1,11 +1,14 @@
 """`features add` and `features check`: a feature of one's own is accepted where the audit finds it blind."""
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from engine.audit.audit import audit_features
 from engine.config import Config
 from engine.data.store import PanelStore
+from engine.data.tables import RawTables
 from engine.errors import EngineError, GateError, UsageError
 from engine.features.catalog import catalog_of
 from engine.features.feature import Feature
@@ -13,6 +16,7 @@ from engine.features.own import of_file
 from engine.features.own_code import place_code
 from engine.features.sets import SETS
 from engine.files import read_toml_text, write_text
+from engine.hashes import sha256
 from engine.records import record
 from engine.records.own_features import (
     ACCEPTED,
@@ -20,7 +24,6 @@ from engine.records.own_features import (
     Acceptance,
     AcceptedFeatures,
     accepted_texts,
-    file_hash,
     own_files,
     own_text,
 )
@@ -80,7 +83,14 @@ def check(context: StageContext, name: str | None) -> Outcome:
         raise UsageError(
             f"no file of {context.workspace / FOLDER} is named {name}", hint=f"there: {known}"
         )
-    checked = [_accepted(context, one, files[one]) for one in ([name] if name else files)]
+
+    @cache
+    def stored() -> tuple[str, RawTables]:
+        """Id and tables of the current snapshot, read once for all files."""
+        snapshot = PanelStore(context.workspace / "data").snapshot()
+        return snapshot.id, snapshot.raw()
+
+    checked = [_accepted(context, one, files[one], stored) for one in ([name] if name else files)]
     now = _with_own(context, accepted_texts(context.workspace))
     catalog_of(now.features)  # no two of one name
     rows = [[f.name, f.unit, f"{f.lookback}", f.scope, f.source] for one in checked for f in one]
@@ -105,18 +115,17 @@ def _with_own(context: StageContext, texts: dict[str, str]) -> Config:
     return context.config.model_copy(update={"features": features})
 
 
-def _accepted(context: StageContext, name: str, path: Path) -> tuple[Feature, ...]:
+def _accepted(
+    context: StageContext, name: str, path: Path, stored: Callable[[], tuple[str, RawTables]]
+) -> tuple[Feature, ...]:
     """The features of a file, after the audit of them alone; its hash is kept."""
-    text, hashed = own_text(path), file_hash(path)
+    text, hashed = own_text(path), sha256(path)
     place_code(context.workspace, {name: text})
     found = of_file(name, text)
     catalog_of(_with_own(context, {name: text}).features)
-    store = PanelStore(context.workspace / "data")
-    snapshot = store.snapshot()
+    snapshot, raw = stored()
     context.sink.emit(StageStarted(stage="audit"))
-    leaks = audit_features(
-        store.load_raw(), _alone(context.config, name, text, found), context.sink
-    )
+    leaks = audit_features(raw, _alone(context.config, name, text, found), context.sink)
     ours = [leak for leak in leaks if leak.name in {feature.name for feature in found}]
     if leaks and not ours:
         raise GateError(
@@ -140,7 +149,7 @@ def _accepted(context: StageContext, name: str, path: Path) -> tuple[Feature, ..
     acceptance = Acceptance(
         sha256=hashed,
         columns=tuple(feature.name for feature in found),
-        snapshot=snapshot.id,
+        snapshot=snapshot,
         when=context.now().isoformat(timespec="seconds"),
     )
     record.write(

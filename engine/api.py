@@ -37,7 +37,7 @@ _SHARPE = {"sharpe": "value", "sharpe_low": "low", "sharpe_high": "high"}
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class ReportChart:
     """A drawing of the report; a notebook shows it."""
 
     title: str
@@ -62,7 +62,7 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class SealedSignal:
     """A sealed trade list; every byte is held against the seal when it is read."""
 
     _seal: "Seal"
@@ -172,14 +172,14 @@ class RunReader:
             weights=Weights.read(run.path("weights.parquet")).frame,
         )
 
-    def chart(self, name: str = "equity") -> Chart:
+    def chart(self, name: str = "equity") -> ReportChart:
         """A chart of its report, such as equity, sharpe, costs, months, decay, quantiles or epochs."""
         from engine.report.charts import alone
         from engine.report.facts import gather
         from engine.report.sections import charted
 
         section = charted(gather(self.workspace, self._run), name)
-        return Chart(section.title, section.caption, alone(section.chart))
+        return ReportChart(section.title, section.caption, alone(section.chart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ class Workspace:
         """A run by id, its start, or ``last``; UsageError if there is none."""
         return RunReader(self.directory, RunStore(self.directory / "runs").open(run_id))
 
-    def signals(self, session: str | None = None) -> Signal:
+    def signals(self, session: str | None = None) -> SealedSignal:
         """The newest sealed signal of a session (``-r0``, ``-r1``: that revision), or of the last one."""
         from engine.signals.seal import SealStore
 
@@ -290,7 +290,7 @@ class Workspace:
         places = store.newest()
         if session is None and not places:
             raise UsageError("no sealed signal", hint="`atft-tui signals` makes one")
-        return Signal(store.open(session or places[-1].name))
+        return SealedSignal(store.open(session or places[-1].name))
 
     def train(self, **options: Option) -> RunReader:
         """Train a network; options are those of ``atft-tui train``, such as ``confirm=True``."""

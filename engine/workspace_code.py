@@ -130,6 +130,15 @@ def refuse_shadow(workspace: Path, kind: Kind, name: str, built_in: Collection[s
         )
 
 
+def unknown(kind: Kind, name: str, known: Iterable[str]) -> UsageError:
+    """The error of a name that neither a built-in module nor one of the workspace has."""
+    what = {"features": "feature", "models": "model", "strategies": "strategy"}[kind]
+    return UsageError(
+        f"there is no {what} {name!r}",
+        hint=f"known: {', '.join(known)}; a new one goes into {kind}/{name}.py of the workspace",
+    )
+
+
 def hashes_of(workspace: Path, kind: Kind, names: Iterable[str]) -> dict[str, str]:
     """Place -> sha256 of those of some modules that are the workspace's, as manifests and seals keep them."""
     found = {}

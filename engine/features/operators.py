@@ -48,7 +48,7 @@ PRICE = Unit(currency=1.0, shares=-1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class StoredColumn:
     """A series that is stored."""
 
     unit: Unit
@@ -99,38 +99,38 @@ _STATEMENT = (
     "sales", "operating_profit", "net_profit", "assets", "equity", "forecast_sales",
     "forecast_operating_profit", "forecast_net_profit",
 )  # fmt: skip
-COLUMNS: dict[str, Column] = {
-    "open": Column(unit=PRICE, read=lambda x: x.open),
-    "high": Column(unit=PRICE, read=lambda x: x.high),
-    "low": Column(unit=PRICE, read=lambda x: x.low),
-    "close": Column(unit=PRICE, read=lambda x: x.close),
-    "close_raw": Column(unit=PRICE, read=lambda x: x.dense.close_raw_NS),
-    "vwap": Column(unit=PRICE, read=_vwap),
-    "volume": Column(unit=SHARES, read=lambda x: x.volume),
-    "turnover": Column(unit=CURRENCY, read=lambda x: x.turnover),
+COLUMNS: dict[str, StoredColumn] = {
+    "open": StoredColumn(unit=PRICE, read=lambda x: x.open),
+    "high": StoredColumn(unit=PRICE, read=lambda x: x.high),
+    "low": StoredColumn(unit=PRICE, read=lambda x: x.low),
+    "close": StoredColumn(unit=PRICE, read=lambda x: x.close),
+    "close_raw": StoredColumn(unit=PRICE, read=lambda x: x.dense.close_raw_NS),
+    "vwap": StoredColumn(unit=PRICE, read=_vwap),
+    "volume": StoredColumn(unit=SHARES, read=lambda x: x.volume),
+    "turnover": StoredColumn(unit=CURRENCY, read=lambda x: x.turnover),
     **{
-        f"market_{name}": Column(unit=unit, read=_market(name), market=True)
+        f"market_{name}": StoredColumn(unit=unit, read=_market(name), market=True)
         for name, unit in (
             ("return", ONE), ("breadth", ONE), ("dispersion", ONE), ("turnover", CURRENCY),
             ("above_average", ONE),
         )
     },
     **{
-        f"margin.{side}": Column(unit=SHARES, read=_of_stocks("margin", side), source="margin")
+        f"margin.{side}": StoredColumn(unit=SHARES, read=_of_stocks("margin", side), source="margin")
         for side in ("long", "short")
     },
     **{
-        f"statements.{name}": Column(
+        f"statements.{name}": StoredColumn(
             unit=CURRENCY, read=_of_stocks("statements", name), source="statements"
         )
         for name in _STATEMENT
     },
     **{
-        f"short.{name}": Column(unit=CURRENCY, read=_of_sectors("short", name), source="short")
+        f"short.{name}": StoredColumn(unit=CURRENCY, read=_of_sectors("short", name), source="short")
         for name in ("turnover", "short_turnover")
     },
     **{
-        f"flow.{investor}_{side}": Column(
+        f"flow.{investor}_{side}": StoredColumn(
             unit=CURRENCY, read=_of_investor(investor, side), source="flow", market=True
         )
         for investor in ("foreign", "individual", "trust", "proprietary")

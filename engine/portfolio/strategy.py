@@ -21,7 +21,7 @@ from engine.evaluation.ranks import centred_rank_rows, counts_from_ends
 from engine.features.normalise import normal_scores
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.prediction import score_column
-from engine.workspace_code import UserModule, refuse_shadow
+from engine.workspace_code import UserModule, refuse_shadow, unknown
 
 _PAGE = "docs/strategies.md shows a whole one"
 
@@ -154,11 +154,8 @@ def load_strategy(name: str, workspace: Path | None = None) -> Strategy:
         return _taken(importlib.import_module(f"strategies.{name}"), name, f"strategies/{name}.py")
     own = UserModule.load(workspace, "strategies", name) if workspace else None
     if own is None:
-        known = ", ".join(strategy_summaries(workspace) if workspace else built_in)
-        raise UsageError(
-            f"there is no strategy {name!r}",
-            hint=f"known: {known}; a new one goes into strategies/{name}.py of the workspace",
-        )
+        known = strategy_summaries(workspace) if workspace else built_in
+        raise unknown("strategies", name, known)
     return _taken(own.module, name, str(own.path))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.commands.models import BUILT_IN, model_summaries
-from engine.errors import GateError, UsageError
+from engine.errors import GateError
 from engine.files import write_bytes
 from engine.model_kit import Day, Days, LightGBMModel, Model, RidgeModel, State
-from engine.workspace_code import UserModule, refuse_shadow
+from engine.workspace_code import UserModule, refuse_shadow, unknown
 
 FITS: dict[str, Callable[[], Model]] = {"ridge": RidgeModel, "lightgbm": LightGBMModel}
 """Built-in models of `engine.model_kit`, by their names in files and tables."""
@@ -81,11 +81,7 @@ def own_model(name: str, workspace: Path | None) -> UserModule:
         refuse_shadow(workspace, "models", name, BUILT_IN)
     module = UserModule.load(workspace, "models", name) if workspace else None
     if module is None:
-        known = ", ".join(model_summaries(workspace) if workspace else BUILT_IN)
-        raise UsageError(
-            f"there is no model {name!r}",
-            hint=f"known: {known}; a new one goes into models/{name}.py of the workspace",
-        )
+        raise unknown("models", name, model_summaries(workspace) if workspace else BUILT_IN)
     maker_of(module)
     return module
 

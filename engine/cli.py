@@ -178,7 +178,7 @@ def _refuse_ranks(command: Command) -> None:
     if world_size() > 1 and command.name != "train":
         raise UsageError(
             f"{command.name} is one process, but WORLD_SIZE is {world_size()}",
-            hint="torchrun is for `train`; walkforward, compare and tune take --jobs and --executor",
+            hint="torchrun is for `train`; commands with many tasks take --jobs and --executor",
         )
 
 

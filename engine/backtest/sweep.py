@@ -25,7 +25,7 @@ from engine.records.backtest import ReturnFigures, SettingsTable
 _TABLES = ("portfolio.", "constraints.", "costs.")
 _MAX_CELLS = 2000
 _WORKERS = 2
-_Grid = Mapping[str, Sequence[str]]
+Grid = Mapping[str, Sequence[str]]
 """Dotted key -> values as they are written on the command line."""
 
 
@@ -70,12 +70,13 @@ def parse_grid(texts: Sequence[str], config: Config) -> dict[str, list[str]]:
 def sweep(
     simulator: Simulator,
     prediction: Prediction,
-    grid: _Grid,
+    grid: Grid,
     *,
+    block: slice = slice(None),
     on_cell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[GridPoint]:
-    """All combinations in the order of the grid. Cells that share a book build it once."""
-    combinations = list(itertools.product(*grid.values()))
+    """All combinations in the order of the grid, or a block; cells that share a book build it once."""
+    combinations = list(itertools.product(*grid.values()))[block]
     waiting: list[tuple[Config, Future[BacktestResult] | EngineError]] = []
     books: dict[str, Matrix] = {}
     decisions: dict[str, Decisions] = {}
@@ -83,8 +84,7 @@ def sweep(
     cells: list[GridPoint] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
         for values in combinations:
-            texts = dict(zip(grid, values, strict=True))
-            config = override(simulator.config, texts, origin="--grid")
+            config = cell_config(simulator.config, grid, values)
             try:
                 current = current.changed(config, prediction)
                 terms = config.costs if minds_terms(current.strategy) else None
@@ -112,10 +112,14 @@ def sweep(
     return cells
 
 
-def _point(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineError) -> GridPoint:
+def cell_config(config: Config, grid: Grid, values: Sequence[str]) -> Config:
+    """The configuration with one value for each key of the grid."""
+    return override(config, dict(zip(grid, values, strict=True)), origin="--grid")
+
+
+def _point(grid: Grid, config: Config, done: Future[BacktestResult] | EngineError) -> GridPoint:
     """One whose settings cannot be simulated (a book that loses everything) says why."""
-    flat = flatten(config)
-    settings = {key: flat[key] for key in grid}
+    settings = settings_of(grid, config)
     try:
         if isinstance(done, EngineError):
             raise done
@@ -125,6 +129,12 @@ def _point(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineErr
     return GridPoint(
         settings=settings, config=config, figures=result.figures(), net_D=result.net_returns()
     )
+
+
+def settings_of(grid: Grid, config: Config) -> SettingsTable:
+    """The keys of the grid and their values in this configuration."""
+    flat = flatten(config)
+    return {key: flat[key] for key in grid}
 
 
 def book_of(

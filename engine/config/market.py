@@ -47,12 +47,12 @@ class WorkspaceConfig(ConfigTable):
 
 
 class ExecutorConfig(ConfigTable):
-    """Who does the work of a walk-forward, a comparison or a search, and how many at a time."""
+    """Who does the tasks of a command that has many, and how many at a time."""
 
     jobs: int = Field(0, ge=0, le=1024)
     """Tasks beside each other, each in a process; they change no bit in safe mode. 0 = as many as cores and
     free memory allow, one in optimized mode and on a GPU; a search takes one, for its trials learn from those
-    before."""
+    before, and so do a sweep and reports, which are done before a process has started."""
     kind: Literal["local", "ray"] = "local"
     """local: processes of this machine; ray: of a Ray cluster, one core each (docs/cluster.md)."""
     address: str = "auto"

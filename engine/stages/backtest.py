@@ -26,15 +26,11 @@ from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
 from engine.data.calendar import currency_of
-from engine.data.load import load_panel
-from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
 from engine.files import read_parquet, write_parquet
 from engine.portfolio.aim import share_of_scores
 from engine.portfolio.book import Book
 from engine.portfolio.market_data import Matrix
-from engine.portfolio.prediction import Prediction
-from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.backtest import (
     BACKTEST,
@@ -47,36 +43,18 @@ from engine.records.book import ExtremeDay, HeldBreaks
 from engine.records.quality import QualityReport
 from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
-from engine.runs.store import Run, require_file
+from engine.runs.store import Run
 from engine.runs.trials import count_trials, record_trials
 from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
+from engine.stages.trading import open_simulator, trading_configuration
 from engine.stages.waterfall import alpha_to_orders
 from engine.workspace_code import hashes_of
 
-_TRADING = ("portfolio", "constraints", "costs", "backtest")
-"""Tables of the command's own configuration; the rest is the run's."""
 _HOLDINGS_ROWS = 32_768
 _SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
-
-
-def open_simulator(
-    context: StageContext, found: Run, config: Config
-) -> tuple[Prediction, Simulator, QualityReport]:
-    """A run's out-of-sample scores on the workspace's panel, ready to be traded."""
-    prediction = out_of_sample(found)
-    context.sink.emit(StageStarted(stage="load"))
-    panel, quality = load_panel(context.workspace, config)
-    simulator = Simulator.for_prediction(
-        prediction,
-        panel=panel,
-        strategy=load_strategy(config.portfolio.strategy, context.workspace),
-        config=config,
-        workspace=context.workspace,
-    )
-    return prediction, simulator, quality
 
 
 def backtest(
@@ -133,26 +111,6 @@ def backtest(
         write_parquet(found.path("backtest_baselines.parquet"), daily)
         record.write(found.path(BACKTEST), summary)
     return protocol.outcome(context, summary, _backtest_text(summary), days)
-
-
-def out_of_sample(run: Run) -> Prediction:
-    """The out-of-sample scores of a run; anything else is never simulated."""
-    path = require_file(run.path("predictions.parquet"), "run `atft-tui train` or `predict` first")
-    prediction = Prediction.read(path).only("test")
-    if prediction.frame.is_empty():
-        raise GateError(
-            f"{run.id}: no out-of-sample scores (split test) to test",
-            hint="in-sample scores are never backtested; predict later days",
-        )
-    return prediction
-
-
-def trading_configuration(context: StageContext, run: Run, strategy: str | None) -> Config:
-    """The run's configuration with the trading tables of the command's."""
-    updates = {name: getattr(context.config, name).model_dump() for name in _TRADING}
-    if strategy is not None:
-        updates["portfolio"]["strategy"] = strategy
-    return Config.model_validate({**run.config().model_dump(), **updates})
 
 
 def trial_settings(config: Config, workspace: Path) -> SettingsTable:

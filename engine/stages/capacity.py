@@ -111,6 +111,15 @@ def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> in
     return found.jobs
 
 
+def asked_jobs(config: Config) -> int:
+    """As many at a time as are asked for; else one here, as a process takes seconds to start and most of
+    these tasks do not, and one a core of a cluster.
+    """
+    if config.executor.kind == "ray":
+        return config.executor.jobs or cluster_cores(config)
+    return config.executor.jobs or 1
+
+
 def warn_of_memory(config: Config, features: FeatureSet, sink: EventSink) -> None:
     """Tell where a training on these inputs is likely to be ended for want of memory."""
     needs, free = Needs.of_features(config, features).alone, psutil.virtual_memory().available

@@ -167,8 +167,8 @@ def _scored(task: _Task) -> "tuple[pl.DataFrame, Dataset]":
     The look at them is counted.
     """
     from engine.stages import protocol
-    from engine.stages.backtest import out_of_sample
     from engine.stages.load import load_dataset
+    from engine.stages.trading import out_of_sample
 
     context, run = task.context, task.run
     prediction = out_of_sample(run)

@@ -9,7 +9,6 @@ Whoever writes the scores into ``folds/`` has done the task; the run gathers the
 and resumed. So the bytes are the same however many processes there are.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -239,10 +238,3 @@ def do_beside(
     except Interrupted as error:
         hint = f"`atft-tui {run.command} --resume {run.id}` goes on"
         raise Interrupted(f"{run.id}: {error.message}", hint=hint) from error
-
-
-def forget_tasks(run: Run) -> None:
-    """Remove what the processes of an earlier start left behind, when they have ended."""
-    for folder in run.directory.glob("tasks/*"):
-        Task(run, folder.name).wait_until_free()
-    shutil.rmtree(run.path("tasks"), ignore_errors=True)

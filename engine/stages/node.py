@@ -95,11 +95,18 @@ class Report(NamedTuple):
 
 
 def data_files(workspace: Path) -> dict[str, Path]:
-    """Name -> file, of everything that a training reads of the workspace: data, and models of one's own."""
+    """Name -> file, of everything that a task reads of the workspace: data, models and strategies of one's
+    own.
+    """
     read = [path for folder in DATA_FOLDERS for path in sorted((workspace / folder).rglob("*"))]
+    code = [
+        path
+        for kind in ("models", "strategies")
+        for path in sorted((workspace / kind).glob("*.py"))
+    ]
     return {
         path.relative_to(workspace).as_posix(): path
-        for path in (*read, *sorted((workspace / "models").glob("*.py")))
+        for path in (*read, *code)
         if path.is_file() and not path.name.startswith(".") and path.name != "lock"
     }
 

@@ -207,7 +207,7 @@ class Processes:
             raise EnvironmentProblem(
                 f"{task.name}: its process ended {self._died[task]} times, last with {code}; see "
                 f"{task.log_path}",
-                hint="most often memory ran out: with --jobs 1 and --resume it goes on",
+                hint="most often memory ran out: take fewer jobs; what has --resume goes on with it",
             )
         self._again.append(task)
         watch(task, Noted(message=f"its process ended with {code}; it is begun again"))

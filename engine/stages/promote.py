@@ -21,12 +21,12 @@ from engine.records.train import BLEND, Rival, TrainResult, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
-from engine.stages.backtest import out_of_sample
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.load import load_dataset, session_window
 from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
+from engine.stages.trading import out_of_sample
 from engine.stages.train import train
 from engine.stages.walkforward import walkforward
 

@@ -9,23 +9,20 @@ from numpy.typing import NDArray
 
 from engine.backtest import inference
 from engine.backtest.simulator import Simulator
-from engine.backtest.sweep import GridPoint, book_of, parse_grid, returns_of, sweep
+from engine.backtest.sweep import GridPoint, book_of, parse_grid, returns_of
 from engine.errors import DataError
 from engine.files import write_parquet
 from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.sweep import SWEEP, BestCell, SweepCell, SweepSummary
-from engine.runs.events import Advanced, StageStarted
+from engine.runs.events import StageStarted
 from engine.runs.trials import count_trials, record_trials
 from engine.stages import protocol
-from engine.stages.backtest import (
-    open_simulator,
-    run_vectorbt,
-    trading_configuration,
-    trial_settings,
-)
-from engine.stages.context import Outcome, StageContext, require_model
+from engine.stages.backtest import run_vectorbt, trial_settings
+from engine.stages.context import Outcome, StageContext, require_model, with_executor
+from engine.stages.sweep_tasks import swept
 from engine.stages.text import table
+from engine.stages.trading import open_simulator, trading_configuration
 
 _DEFAULT_GRID = (
     "portfolio.rebalance_sessions=1,5",
@@ -43,8 +40,12 @@ def run_sweep(
     grid: Sequence[str],
     strategy: str | None,
     confirm: bool = False,
+    jobs: int | None = None,
+    executor: str | None = None,
+    address: str | None = None,
 ) -> Outcome:
     """Every combination by the fast path, the best one again by vectorbt; all counted as trials."""
+    context = with_executor(context, jobs, executor, address)
     found = context.store.open(run)
     require_model(found)
     config = trading_configuration(context, found, strategy)
@@ -53,14 +54,7 @@ def run_sweep(
         prediction, simulator, quality = open_simulator(context, found, config)
         days = protocol.check_prediction(context, prediction, confirm=confirm)
         context.sink.emit(StageStarted(stage="sweep"))
-        points = sweep(
-            simulator,
-            prediction,
-            wanted,
-            on_cell=lambda done, total: context.sink.emit(
-                Advanced(stage="sweep", done=done, total=total, note="")
-            ),
-        )
+        points = swept(context, found, simulator, prediction, wanted)
         tried = {
             _name(point): (trial_settings(point.config, context.workspace), point.sharpe)
             for point in points

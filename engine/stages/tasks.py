@@ -1,7 +1,9 @@
 """What a worker does, how it answers, and what whoever hands out tasks may ask of it."""
 
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +22,9 @@ from engine.errors import (
 )
 from engine.runs import lock
 from engine.runs.events import RunEvent
+from engine.runs.sink import EventSink
 from engine.runs.store import Run, RunStore
+from engine.stages.context import StageContext
 
 _POLL_S = 0.1
 _FREE_S = 60.0
@@ -40,6 +44,11 @@ class Task:
     def name(self) -> str:
         """Of the part, else of the run."""
         return self.part or self.run.id
+
+    @property
+    def folder(self) -> Path:
+        """Of the files of a part, which go when the work is done."""
+        return self.run.path(f"tasks/{self.part}")
 
     @property
     def events_path(self) -> Path:
@@ -77,6 +86,15 @@ class Task:
         return cls(store.open(run), part)
 
 
+def forget_tasks(run: Run, names: str = "*") -> None:
+    """Remove the files of the parts with such names, when the processes of an earlier start have let go."""
+    for folder in run.directory.glob(f"tasks/{names}"):
+        Task(run, folder.name).wait_until_free()
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # other parts have files there, or there is no such folder
+        run.path("tasks").rmdir()
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """How a task ended, as a line on a worker's standard output."""
 
@@ -102,6 +120,17 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 Watch = Callable[[Task, RunEvent], bool]
 """Sees every event of a task; False: it has done enough and is asked to stop."""
+
+
+class Bench(Protocol):
+    """What a worker has opened for one part of a run after another."""
+
+    @property
+    def run(self) -> Run:
+        """Whose parts they are."""
+
+    def do(self, context: StageContext, name: str, sink: EventSink) -> None:
+        """Do the part of this name, or the rest of it."""
 
 
 class Worker(Protocol):

@@ -31,12 +31,12 @@ from engine.stages.fold_tasks import (
     blend_members,
     do_beside,
     folds_of_plan,
-    forget_tasks,
     open_dataset,
 )
 from engine.stages.load import Dataset, Loader, load_dataset, oracle_frame
 from engine.stages.protocol import LAST_TEST
 from engine.stages.rivals import hearing, named, require_models, score_rivals
+from engine.stages.tasks import forget_tasks
 from engine.stages.text import line, of_oracle, table
 from engine.stages.train import provenance
 from engine.training.evaluate import against_baselines, anatomy, evaluate

@@ -34,7 +34,9 @@ from engine.stages.cluster import beside
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.fold_tasks import FoldBench
 from engine.stages.load import Loader, Shelf
-from engine.stages.tasks import Answer, Task, Watch
+from engine.stages.report import REPORT_PART, ReportBench
+from engine.stages.sweep_tasks import SWEEP_PART, SweepBench
+from engine.stages.tasks import Answer, Bench, Task, Watch
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
 from engine.stages.walkforward import run_walkforward
@@ -166,7 +168,7 @@ class _Worker:
 
     context: StageContext
     _shelf: Shelf = field(default_factory=lambda: Shelf(in_memory=False))
-    _bench: FoldBench | None = None
+    _bench: Bench | None = None
 
     def answer(self, task: Task) -> Answer:
         """Do a task; its errors are answers, any other exception is a bug and ends the process."""
@@ -185,8 +187,7 @@ class _Worker:
         run = task.run
         context = replace(self.context, config=run.config(), task=task.part)
         if self._bench is None or self._bench.run != run:
-            plan = record.read(run.path(WALKFORWARD_PLAN), WalkforwardPlan)
-            self._bench = FoldBench.open(context, run, plan)
+            self._bench = _open_bench(context, task)
         task.wait_until_free()
         with lock.hold(task.lock_path):
             sink = JsonlSink(task.events_path)
@@ -198,6 +199,16 @@ class _Worker:
                     self._bench.do(context, task.part, sink)
             finally:
                 sink.close()
+
+
+def _open_bench(context: StageContext, task: Task) -> Bench:
+    """What the part needs, and those of the same run that may come after it."""
+    run = task.run
+    if task.part.startswith(SWEEP_PART):
+        return SweepBench.open(context, task)
+    if task.part == REPORT_PART:
+        return ReportBench(run)
+    return FoldBench.open(context, run, record.read(run.path(WALKFORWARD_PLAN), WalkforwardPlan))
 
 
 def _log_to(path: Path) -> None:

@@ -18,6 +18,7 @@ from engine.runs.store import Run, RunStore
 from engine.stages.tune import tune
 from tests.journeys.command import PATIENCE_S, atft, start_run, wait_for_event
 from tests.journeys.here import Here
+from tests.journeys.test_cockpit import LONG, watch_both_pause_and_stop
 from tests.journeys.test_tune import SHORT as SEARCH
 from tests.journeys.test_tune import command, told
 from tests.journeys.test_walkforward import WORDS, assert_same_scores
@@ -98,9 +99,30 @@ def test_pause_continue_and_stop_reach_the_nodes(market: Path, run: Run, cluster
     assert_same_scores(run, again)
 
 
-def test_a_search_finds_the_same(market: Path, cluster: Any) -> None:
-    here = strict(tune(Here(market, SEARCH).context(), trials=4, study="here").json)
-    done = atft(market, *command("there", 4), *on(cluster), "--jobs", "1", "--json", "--quiet")
+async def test_two_networks_on_two_nodes_are_watched_paused_and_stopped_by_keys(
+    market: Path, cluster: Any
+) -> None:
+    run = await watch_both_pause_and_stop(market, *LONG, *on(cluster), "--jobs", "2", "--quiet")
+    assert run.status() == "stopped"
+    assert not workers()
+
+
+def test_a_sweep_in_blocks_is_that_of_one_process(market: Path, run: Run, cluster: Any) -> None:
+    words = ["sweep", run.id, "--grid", "portfolio.fraction=0.1,0.2,0.3", "--quiet"]
+    found = []
+    for way in (["--jobs", "1"], ["--jobs", "2"], [*on(cluster), "--jobs", "2"]):
+        done = atft(market, *words, *way)
+        assert done.code == 0, done.err
+        found.append([run.path(f).read_bytes() for f in ("sweep.json", "sweep_returns.parquet")])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("trials", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_a_search_finds_the_same(market: Path, cluster: Any, trials: int) -> None:
+    name = f"here-{trials}"
+    here = strict(tune(Here(market, SEARCH).context(), trials=trials, study=name).json)
+    words = command(f"there-{trials}", trials)
+    done = atft(market, *words, *on(cluster), "--jobs", "1", "--json", "--quiet")
     assert done.code == 0, done.err
     # Of a trial that was cut short a worker leaves no record of no days; nobody judges it.
     assert [row[:4] for row in told(done.json)] == [row[:4] for row in told(here)]

@@ -274,6 +274,31 @@ def test_all_runs_are_exported_at_once(
     assert "1 failed" in failed.err
 
 
+@pytest.mark.slow
+def test_sweep_and_reports_of_two_processes_are_those_of_one(
+    workspace: Path, ridge: Run, lightgbm: Run, tmp_path: Path
+) -> None:
+    """Real processes; the reports differ in the moment at which they say that they were made."""
+    grid = ["--grid", "portfolio.fraction=0.1,0.2", "--grid", "costs.slippage_bps=0,5,10"]
+    swept, made = [], []
+    for jobs in ("1", "2"):
+        done = atft_here(workspace, "sweep", ridge.id, *grid, "--jobs", jobs, "--quiet")
+        assert done.code == 0, done.err
+        swept.append([ridge.path(f).read_bytes() for f in ("sweep.json", "sweep_returns.parquet")])
+        place = tmp_path / jobs
+        words = ["--format", "md,parquet", "--output", str(place), "--jobs", jobs, "--quiet"]
+        done = atft_here(workspace, "report", "all", *words)
+        assert done.code == 0, done.err
+        made.append({
+            path.relative_to(place): re.sub(rb"made [-0-9]+ [0-9:]+ UTC", b"made", path.read_bytes())
+            for path in place.rglob("report*")
+        })  # fmt: skip
+    assert swept[0] == swept[1]
+    assert made[0] == made[1]
+    assert {path.parts[0] for path in made[0]} >= {ridge.id, lightgbm.id}
+    assert not any(run.path("tasks").exists() for run in (ridge, lightgbm))
+
+
 def test_confirmation_days_are_asked_for_and_counted(workspace: Path, ridge: Run) -> None:
     """The first 60 test days develop, the others confirm, the newest ten would be sealed."""
     days = pl.read_parquet(ridge.path("predictions.parquet"))["date"].unique().sort()

@@ -10,20 +10,23 @@ import pytest
 
 from engine.config import Config
 from engine.config.file import override
-from engine.errors import DataError, EnvironmentProblem, GateError, UsageError
+from engine.errors import DataError, EnvironmentProblem, GateError, Interrupted, UsageError
 from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.backtest import BacktestSummary
 from engine.records.book import ExtremeDay, HeldBreaks
 from engine.records.sweep import BestCell, SweepCell, SweepSummary
+from engine.runs.events import Advanced
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
 from engine.runs.trials import read_trials
 from engine.stages import backtest as stage
 from engine.stages import sweep as sweep_stage
+from engine.stages import sweep_tasks, trading
 from engine.stages.context import StageContext, StopFlag
 from tests.engine.backtest.markets import panel_of, prediction_of
 from tests.engine.report.samples import tested
+from tests.engine.stages.here import BesideHere
 
 RISE, FALL, DAYS = 1.01, 0.99, 40
 FREE = (
@@ -48,7 +51,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
             row.append(price)
         closes[name] = list(row)
     panel = panel_of(closes)
-    monkeypatch.setattr(stage, "load_panel", lambda *_: (panel, SimpleNamespace(notes=("toy",))))
+    monkeypatch.setattr(trading, "load_panel", lambda *_: (panel, SimpleNamespace(notes=("toy",))))
     config = override(Config(), dict(word.split("=") for word in FREE), origin="test")
     return StageContext(workspace=tmp_path, config=config, sink=ListSink(), stop=StopFlag())
 
@@ -105,17 +108,17 @@ def test_everything_of_a_backtest_is_left_in_the_run(context: StageContext, run:
 def test_only_out_of_sample_scores_are_traded(context: StageContext) -> None:
     empty = context.store.create("train", context.config)
     with pytest.raises(EnvironmentProblem):
-        stage.out_of_sample(empty)
+        trading.out_of_sample(empty)
     prediction_of({"A": [1.0]}, split="validation").write(empty.path("predictions.parquet"))
     with pytest.raises(GateError, match="no out-of-sample scores"):
-        stage.out_of_sample(empty)
+        trading.out_of_sample(empty)
 
 
 def test_trading_is_configured_by_the_command_and_the_rest_by_the_run(
     context: StageContext, run: Run
 ) -> None:
     other = override(Config(), {"costs.commission_bps": "7", "training.seed": "99"}, origin="test")
-    mixed = stage.trading_configuration(
+    mixed = trading.trading_configuration(
         StageContext(workspace=context.workspace, config=other, sink=ListSink(), stop=StopFlag()),
         run,
         "score_weighted",
@@ -163,6 +166,43 @@ def test_a_sweep_counts_every_cell_and_simulates_the_best_again(
     assert "probability of backtest overfitting" in answer.text
     with pytest.raises(UsageError, match="cannot be swept"):
         sweep_stage.run_sweep(context, run=run.id, grid=("training.seed=1,2",), strategy=None)
+
+
+def test_a_sweep_in_blocks_writes_the_same_bytes(
+    context: StageContext, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve cells in six blocks that cut through books; a price floor leaves half without figures."""
+    grid = (
+        "constraints.min_price=0,100000", "costs.delisting_haircut=0,0.5", "costs.commission_bps=0,5,10",
+    )  # fmt: skip
+    made = BesideHere()
+    monkeypatch.setattr(sweep_tasks, "beside", made)
+    files, answers = [], []
+    for jobs in (1, 3):
+        answer = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None, jobs=jobs)
+        answers.append((answer.text, answer.json["trials"]))
+        files.append([run.path(f).read_bytes() for f in ("sweep.json", "sweep_returns.parquet")])
+    assert made.parts == [f"sweep-{b}" for b in (5, 4, 3, 2, 1, 0)]
+    assert files[0] == files[1]
+    assert answers[0] == answers[1]
+    assert not run.path("tasks").exists()
+    assert isinstance(context.sink, ListSink)
+    told = [e.done for e in context.sink.events if isinstance(e, Advanced)]
+    assert told[-1] == 12
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_stops_between_two_cells(
+    context: StageContext, run: Run, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    monkeypatch.setattr(sweep_tasks, "beside", BesideHere())
+    context = replace(context, stop=StopFlag(requested=True))
+    with pytest.raises(Interrupted, match=r"sweep: stopped after \d+ of \d+ cells"):
+        sweep_stage.run_sweep(
+            context, run=run.id, grid=("costs.commission_bps=0,5,10,20",), strategy=None, jobs=jobs
+        )
+    assert not run.path("tasks").exists()
+    assert not run.path("sweep.json").exists()
 
 
 def test_a_sweep_without_a_single_ratio_is_refused(context: StageContext, run: Run) -> None:

@@ -9,7 +9,8 @@ from engine.config.file import override
 from engine.records.plans import WalkforwardPlan
 from engine.runs import lock
 from engine.runs.store import Run
-from engine.stages.fold_tasks import FoldTask, fold_tasks, forget_tasks
+from engine.stages.fold_tasks import FoldTask, fold_tasks
+from engine.stages.tasks import forget_tasks
 
 COLD = override(Config(), {"training.seed": 5}, origin="test")
 WARM = override(COLD, {"training.warm_start": True}, origin="test")

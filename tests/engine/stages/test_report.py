@@ -1,5 +1,7 @@
 """`report`: which formats there are, and what is refused before anything is written."""
 
+import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +9,14 @@ import pytest
 from engine.config import Config
 from engine.errors import EngineError, UsageError
 from engine.files import read_json
+from engine.report.facts import Facts
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
 from engine.stages import report as stage
 from engine.stages.context import StageContext, StopFlag
 from tests.engine.report.samples import facts
+from tests.engine.stages.here import BesideHere
 
 
 @pytest.fixture
@@ -83,3 +87,46 @@ def test_all_runs_are_tried_and_the_failed_ones_named(
     assert [e.message for e in context.sink.events if isinstance(e, Noted)] == [
         f"{run.id}: no scores"
     ]
+
+
+@pytest.mark.parametrize("output", [None, "elsewhere"])
+def test_reports_of_several_processes_are_the_same_bytes(
+    context: StageContext,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: str | None,
+) -> None:
+    """Made at one time, so that the moment in them is the same; one run that has none stops no other."""
+    second, third = (context.store.create("train", context.config) for _ in range(2))
+    for made in (second, third):
+        made.path("train.json").write_text("{}")
+
+    def known(workspace: Path, run: Run) -> Facts:
+        if run == third:
+            raise UsageError("no scores")
+        return facts(run_id=run.id)
+
+    monkeypatch.setattr(stage, "gather", known)
+    monkeypatch.setattr(stage, "beside", BesideHere())
+    monkeypatch.setattr(Run, "status", lambda self: "done")
+    moment = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+    context = replace(context, now=lambda: moment)
+    place = None if output is None else str(tmp_path / output)
+    names = ("report.html", "report.json", "report-holdings.csv")
+    folders = [Path(place) / r.id if place else r.directory for r in (run, second)]
+    found = []
+    for jobs in (1, 2):
+        with pytest.raises(UsageError, match=f"2 reports written, 1 failed: {third.id}: no scores"):
+            stage.report(context, run="all", format="html,json,csv", output=place, jobs=jobs)
+        found.append([(folder / name).read_bytes() for folder in folders for name in names])
+        for folder in folders:
+            (folder / "report.html").unlink()
+    assert found[0] == found[1]
+    assert not any(r.path("tasks").exists() for r in (run, second, third))
+
+
+def test_a_cluster_that_does_not_see_the_workspace_makes_no_report(context: StageContext) -> None:
+    with pytest.raises(UsageError, match="rests on the whole workspace") as raised:
+        stage.report(context, run="all", format="md", executor="ray")
+    assert "executor.shared" in raised.value.hint

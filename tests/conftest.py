@@ -95,6 +95,8 @@ class World:
     features: FeatureSet
     graphs: GraphSeries
     split: Split
+    root: Path
+    """Folder of universe, graphs and features."""
 
 
 def build_world(raw: RawTables, config: Config, root: Path) -> World:
@@ -120,6 +122,7 @@ def build_world(raw: RawTables, config: Config, root: Path) -> World:
         features=features.loaded(),
         graphs=graphs,
         split=single_split(features, config.split, config.universe.min_names),
+        root=root,
     )
 
 

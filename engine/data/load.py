@@ -24,7 +24,7 @@ from engine.data.months import (
     require_months,
     write_month,
 )
-from engine.data.panel import DensePanel, Panel, check_bars, scatter
+from engine.data.panel import DensePanel, Panel, check_bars, index_closes, scatter
 from engine.data.quality import examine_more
 from engine.data.repair import RULES
 from engine.data.store import PanelStore, Snapshot, read_parquet
@@ -157,19 +157,32 @@ class StoredPanel:
 
     def dense(self, start: int = 0) -> DensePanel:
         """Arrays of the sessions from ``start`` on, for all stocks of the panel."""
-        first = self.dates_S[start]
-        bars = self.bars(str(first)).filter(pl.col("date") >= first.item())
+        first, of_index = self.dates_S[start], []
+
+        def parts() -> Iterator[pl.DataFrame]:
+            """Month by month: all bars at once would take twice the memory of the arrays."""
+            for name in self.months(str(first)):
+                self.verify(name)
+                bars = read_parquet(self.directory / name)
+                if self.index_symbol:
+                    of_index.append(bars.filter(symbol=self.index_symbol).select("date", "close"))
+                yield bars.filter(pl.col("date") >= first.item())
+
         dense = scatter(
-            bars,
+            parts(),
             dates_S=self.dates_S[start:],
             symbols=self.symbols,
             securities=self.securities,
-            index=self.index_of(bars),
             tables=self.tables,
             first=start,
         )
+        index = pl.concat(of_index) if self.index_symbol else self.snapshot.table("index")
         count_N = np.asarray(self.manifest.bars, dtype=np.int64)
-        return replace(dense, bars_before_N=count_N - np.isfinite(dense.close_NS).sum(axis=1))
+        return replace(
+            dense,
+            index_close_S=index_closes(index, dense.dates_S),
+            bars_before_N=count_N - np.isfinite(dense.close_NS).sum(axis=1),
+        )
 
     def index_of(self, bars: pl.DataFrame) -> pl.DataFrame | None:
         """``date, close`` of the market index; of the index that is a code of the table on the bars' days."""

@@ -1,7 +1,7 @@
 """The panel: clean daily bars, the first joint of the pipeline."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,12 +67,9 @@ class DensePanel:
         return replace(self, symbols=tuple(self.symbols[n] for n in rows_N), **arrays)
 
     def window(self, start: int, stop: int, rows: slice = slice(None)) -> "DensePanel":
-        """Sessions ``start`` to ``stop`` (of the panel, not of this object) of these rows, copied."""
+        """Sessions ``start`` to ``stop`` (of the panel, not of this object) of these rows, as views."""
         a, b = start - self.first, stop - self.first
-
-        arrays: dict[str, Any] = {
-            name: np.ascontiguousarray(getattr(self, name)[rows, a:b]) for name in self._tables()
-        }
+        arrays: dict[str, Any] = {name: getattr(self, name)[rows, a:b] for name in self._tables()}
         return replace(
             self,
             dates_S=self.dates_S[a:b],
@@ -153,17 +150,20 @@ class Panel:
         dates_S = self.dates_S
         after = self.frame.filter(pl.col("date") >= dates_S[start].item()) if start else self.frame
         dense = scatter(
-            after,
+            [after],
             dates_S=dates_S[start:],
             symbols=symbols,
             securities=self.securities,
-            index=self.index,
             tables=self.tables,
             first=start,
         )
         before = self.frame.filter(pl.col("date") < dates_S[start].item())["symbol"]
         count_N = np.bincount(positions(before, symbols), minlength=len(symbols))
-        return replace(dense, bars_before_N=count_N.astype(np.int64))
+        return replace(
+            dense,
+            index_close_S=index_closes(self.index, dense.dates_S),
+            bars_before_N=count_N.astype(np.int64),
+        )
 
 
 def check_bars(frame: pl.DataFrame, source: str, as_of: dt.date) -> None:
@@ -209,47 +209,46 @@ def positions(symbol_M: pl.Series, symbols: Sequence[str]) -> NDArray[np.int64]:
 
 
 def scatter(
-    frame: pl.DataFrame,
+    parts: Iterable[pl.DataFrame],
     *,
     dates_S: NDArray[np.datetime64],
     symbols: tuple[str, ...],
     securities: pl.DataFrame,
-    index: pl.DataFrame | None,
     tables: Mapping[str, pl.DataFrame],
     first: int,
 ) -> DensePanel:
-    """Long rows of the sessions ``dates_S`` as arrays ``[N, S]``; ``bars_before_N`` is left to the caller."""
-    frame = _without_ranges_of_breaks(frame)
-    stock = positions(frame["symbol"], symbols)
-    session = np.searchsorted(dates_S, frame["date"].to_numpy().astype("datetime64[D]"))
+    """Long rows of the sessions ``dates_S`` as arrays ``[N, S]``, one part after the other.
 
-    def array(column: str) -> NDArray[np.float64]:
-        out_NS = np.full((len(symbols), dates_S.size), np.nan)
-        out_NS[stock, session] = frame[column].fill_null(float("nan")).to_numpy()
-        return out_NS
-
-    paid = (frame["flags"].to_numpy() & PROCEEDS) != 0
-    proceeds_NS = reinvested_NS = None
-    if frame.select((pl.col("reinvested") != 1).any()).item():
-        reinvested_NS = array("reinvested")
-    if paid.any():
-        proceeds_NS = np.zeros((len(symbols), dates_S.size), dtype=bool)
-        proceeds_NS[stock[paid], session[paid]] = True
+    ``index_close_S`` and ``bars_before_N`` are left to the caller.
+    """
+    shape = (len(symbols), dates_S.size)
+    arrays = {name: np.full(shape, np.nan) for name in _COLUMNS}
+    for part in parts:
+        frame = _without_ranges_of_breaks(part)
+        stock = positions(frame["symbol"], symbols)
+        session = np.searchsorted(dates_S, frame["date"].to_numpy().astype("datetime64[D]"))
+        paying = frame.select((pl.col("reinvested") != 1).any()).item()
+        if paying and "reinvested" not in arrays:  # nobody has paid before
+            arrays["reinvested"] = np.where(np.isfinite(arrays["close"]), 1.0, np.nan)
+        for name in arrays.keys() - {"proceeds"}:
+            arrays[name][stock, session] = frame[name].fill_null(float("nan")).to_numpy()
+        paid = (frame["flags"].to_numpy() & PROCEEDS) != 0
+        if paid.any():
+            at = arrays.setdefault("proceeds", np.zeros(shape, dtype=bool))
+            at[stock[paid], session[paid]] = True
     sector = dict(securities.select("symbol", "sector").iter_rows())
     sectors = tuple(sorted({name for name in sector.values() if name}))
     code = {name: i for i, name in enumerate(sectors)}
     return DensePanel(
         dates_S=dates_S,
         symbols=symbols,
-        **{f"{name}_NS": array(name) for name in _COLUMNS},
+        **{f"{name}_NS": array for name, array in arrays.items()},
         sector_N=np.array([code.get(sector.get(s) or "", -1) for s in symbols], dtype=np.int16),
         sectors=sectors,
-        index_close_S=_index(index, dates_S),
+        index_close_S=None,
         tables=tables,
         first=first,
         bars_before_N=np.zeros(len(symbols), dtype=np.int64),
-        reinvested_NS=reinvested_NS,
-        proceeds_NS=proceeds_NS,
     )
 
 
@@ -264,9 +263,10 @@ def _without_ranges_of_breaks(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(~jumped).then("open").alias("open"), *high_low)
 
 
-def _index(
+def index_closes(
     index: pl.DataFrame | None, dates_S: NDArray[np.datetime64]
 ) -> NDArray[np.float64] | None:
+    """``[S]`` of the market index (``date, close``): NaN where it has no value, None where there is none."""
     if index is None:
         return None
     out_S = np.full(dates_S.size, np.nan)

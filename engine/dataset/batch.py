@@ -204,11 +204,16 @@ def _window(
     first = session - window + 1
     if first < 0:
         raise IndexError(f"session {session} has no window of {window} sessions")
+    x_SNF = features.x_SNF
+    if isinstance(x_SNF, np.ndarray):
+        x_TNF = torch.from_numpy(x_SNF[first : session + 1])
+        x_NTF = x_TNF.transpose(0, 1)[torch.from_numpy(stocks_N)]
+    else:
+        x_NTF = torch.from_numpy(x_SNF.of_stocks(first, session + 1, stocks_N)).transpose(0, 1)
     # torch widens half floats with vector instructions, numpy one by one: four times faster.
-    x_TNF = torch.from_numpy(features.x_SNF[first : session + 1]).transpose(0, 1)
-    x_NTF = x_TNF[torch.from_numpy(stocks_N)].float().contiguous().numpy()
+    wide_NTF = x_NTF.contiguous().float().numpy()
     mask_NT = features.member_SN[first : session + 1][:, stocks_N].T.astype(np.float32)
-    return x_NTF, mask_NT
+    return wide_NTF, mask_NT
 
 
 def windows(

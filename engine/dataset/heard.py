@@ -68,6 +68,9 @@ class _Heard:
     def head(self, sessions: int) -> "_Heard":
         return replace(self, member_SN=self.member_SN[:sessions])
 
+    def of_stocks(self, first: int, stop: int, stocks_M: NDArray[np.int64]) -> NDArray[Any]:
+        return np.stack([self[session][stocks_M] for session in range(first, stop)])
+
     def __getitem__(self, key: int | np.integer[Any] | slice) -> NDArray[Any]:
         if isinstance(key, slice):
             chosen = range(*key.indices(self.shape[0]))

@@ -170,26 +170,33 @@ def compute_sessions(
     *,
     config: FeatureConfig,
     market: Mapping[str, NDArray[np.float32]],
+    out: Sequence[NDArray[np.floating]],
     done: Callable[[Sequence[Feature]], None] = lambda _: None,
-    known_F: NDArray[np.int64] | None = None,
-) -> NDArray[np.floating]:
-    """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown.
+) -> NDArray[np.int64]:
+    """Write the network inputs of a range of sessions: normal scores within the day, 0 where unknown.
 
-    ``known_F``: the number of known values of members is added to it, feature by feature.
+    ``out``: the arrays ``[T, N, F]`` of consecutive sessions; each may leave out stocks that enter later.
+    Returns the number of known values of members for each feature, ``[F]``.
     """
-    known_F = np.zeros(len(features), dtype=np.int64) if known_F is None else known_F
+    known_F = np.zeros(len(features), dtype=np.int64)
     member_TN = np.ascontiguousarray(inputs.universe.member_SN[first:stop])
-    out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(config.dtype))
+    starts = list(itertools.accumulate((len(part) for part in out), initial=0))
     place = {feature.name: f for f, feature in enumerate(features)}
     for name, column_S in market.items():
-        out_TNF[:, :, place[name]] = np.where(member_TN, column_S[first:stop, None], 0.0)
-        known_F[place[name]] += member_TN[column_S[first:stop] != 0.0].sum()
+        known_F[place[name]] = member_TN[column_S[first:stop] != 0.0].sum()
+        for start, end, part_TNF in zip(starts, starts[1:], out, strict=False):
+            there_TN = member_TN[start:end, : part_TNF.shape[1]]
+            column_T = column_S[first + start : first + end]
+            part_TNF[:, :, place[name]] = np.where(there_TN, column_T[:, None], 0.0)
+    winsor = config.scaling == "winsor_z"
     for batch, values_FNT in raw_values(inputs, features, first, stop):
         place_F = np.array([place[feature.name] for feature in batch], dtype=np.int64)
-        winsor = config.scaling == "winsor_z"
-        known_F[place_F] += write_scores(values_FNT, member_TN, place_F, out_TNF, winsor=winsor)
+        for start, part_TNF in zip(starts, out, strict=False):
+            known_F[place_F] += write_scores(
+                values_FNT, member_TN, place_F, part_TNF, first=start, winsor=winsor
+            )
         done(batch)
-    return out_TNF
+    return known_F
 
 
 def _context(inputs: Inputs, start: int, first: int, stop: int, rows: slice) -> Context:

@@ -48,35 +48,39 @@ class Context:
             self._memory[key] = compute()
         return cast(_T, self._memory[key])
 
+    def _table(self, name: str) -> Array:
+        """A table of the window, copied when it is first asked for: few features look at all of them."""
+        return self.once(name, lambda: np.ascontiguousarray(getattr(self.dense, f"{name}_NS")))
+
     @property
     def close(self) -> Array:
         """``[N, S]``: adjusted close, NaN without a bar."""
-        return self.dense.close_NS
+        return self._table("close")
 
     @property
     def open(self) -> Array:
         """``[N, S]``: adjusted open, NaN without one."""
-        return self.dense.open_NS
+        return self._table("open")
 
     @property
     def high(self) -> Array:
         """``[N, S]``: adjusted high, NaN without a bar."""
-        return self.dense.high_NS
+        return self._table("high")
 
     @property
     def low(self) -> Array:
         """``[N, S]``: adjusted low, NaN without a bar."""
-        return self.dense.low_NS
+        return self._table("low")
 
     @property
     def volume(self) -> Array:
         """``[N, S]``: adjusted shares traded, NaN without a bar."""
-        return self.dense.volume_NS
+        return self._table("volume")
 
     @property
     def turnover(self) -> Array:
         """``[N, S]``: value traded in the quote currency, NaN without a bar."""
-        return self.dense.turnover_NS
+        return self._table("turnover")
 
     @property
     def return_NS(self) -> Array:

@@ -23,7 +23,7 @@ from engine.features.compute import Inputs, compute_sessions, longest_reach, mar
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
-from engine.features.tensor import DayTensor, block_file, open_blocks, write_blocks
+from engine.features.tensor import DayTensor, block_file, new_blocks, open_blocks, write_blocks
 from engine.files import adopt, building, digest, read_manifest, write_manifest
 from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
@@ -236,8 +236,11 @@ class _Build:
             note = batch[-1].name
             self.sink.emit(Advanced(stage="features", done=count, total=total, note=note))
 
+        shape, kind = (len(self.chosen),), np.dtype(self.config.features.dtype)
         for first, stop in ranges:
-            self._write("x", first, self._computed(inputs, first, stop, market, done))
+            stocks_B = self._stocks(first, stop)
+            with new_blocks(self.directory, "x", first, stop, stocks_B, shape, kind) as out:
+                self._compute(inputs, first, stop, market, out, done)
         self._write("y", 0, forward_returns(inputs.dense, self.config.labels))
         return {}
 
@@ -251,12 +254,12 @@ class _Build:
         start = max(0, (old - longest_reach(self.chosen)) // BLOCK * BLOCK)
         inputs = self._inputs(min(start, opened))
         market = market_columns(inputs, self.chosen)
-        new_TNF = self._computed(inputs, old, sessions, market)
         first = old // BLOCK * BLOCK
         x_old = open_blocks(base, manifest, "x", old, stocks, 0.0)[first:old]
-        x_TNF = np.zeros((sessions - first, *new_TNF.shape[1:]), dtype=new_TNF.dtype)
+        shape = (sessions - first, len(self.universe.symbols), len(self.chosen))
+        x_TNF = np.zeros(shape, dtype=x_old.dtype)
         x_TNF[: old - first, :stocks] = x_old
-        x_TNF[old - first :] = new_TNF
+        self._compute(inputs, old, sessions, market, [x_TNF[old - first :]])
         self._write("x", first, x_TNF)
         y_TNH = forward_returns(inputs.dense, self.config.labels)[opened - inputs.dense.first :]
         self._write("y", opened, y_TNH)
@@ -271,24 +274,26 @@ class _Build:
             graphs=self.graphs,
         )
 
-    def _computed(
+    def _compute(
         self,
         inputs: Inputs,
         first: int,
         stop: int,
         market: Mapping[str, NDArray[np.float32]],
+        out: Sequence[NDArray[np.floating]],
         done: Callable[[Sequence[Feature]], None] = lambda _: None,
-    ) -> NDArray[np.floating]:
-        """Network inputs ``[T, N, F]`` of a range of sessions; their known values are counted."""
-        return compute_sessions(
+    ) -> None:
+        """Network inputs of a range of sessions, written into ``out``; their known values are counted."""
+        known_F = self.known_F
+        known_F += compute_sessions(
             inputs,
             self.chosen,
             first,
             stop,
             config=self.config.features,
             market=market,
+            out=out,
             done=done,
-            known_F=self.known_F,
         )
 
     def _write(self, kind: str, first: int, rows_TN: NDArray[Any]) -> None:

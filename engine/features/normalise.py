@@ -167,6 +167,7 @@ def write_scores(
     place_F: NDArray[np.int64],
     out_TNG: NDArray[np.floating],
     *,
+    first: int = 0,
     winsor: bool = False,
 ) -> NDArray[np.int64]:
     """Column ``place_F[f]`` of the tensor becomes the normal scores of feature f within each day.
@@ -174,13 +175,17 @@ def write_scores(
     Returns how many values of each feature are known, ``[F]``: members with a finite value.
 
     ``values_FNT``: NaN = unknown. Scores are 0 where unknown or not a member; with ``winsor`` they are
-    z-scores clipped at the 1 % and 99 % quantiles. ``out_TNG`` is float16 or float32, C-contiguous.
+    z-scores clipped at the 1 % and 99 % quantiles. ``out_TNG`` is float16 or float32, C-contiguous. It may
+    hold fewer sessions, from ``first`` on, and only the first stocks, where no later one is a member.
     """
     half = out_TNG.dtype == np.float16
     nothing = (0, 0, 0)
     bits_TNG = out_TNG.view(np.uint16) if half else np.empty(nothing, dtype=np.uint16)
     whole_TNG = np.empty(nothing, dtype=np.float32) if half else out_TNG
-    known_BF = _write(values_FNT, member_TN, place_F, winsor, half, bits_TNG, whole_TNG)
+    T, N = out_TNG.shape[:2]
+    known_BF = _write(
+        values_FNT, member_TN, place_F, first, T, N, winsor, half, bits_TNG, whole_TNG
+    )
     return np.asarray(known_BF.sum(axis=0))
 
 
@@ -189,12 +194,15 @@ def _write(
     values_FNT: NDArray[np.float32],
     member_TN: NDArray[np.bool_],
     place_F: NDArray[np.int64],
+    before: int,
+    T: int,
+    N: int,
     winsor: bool,
     half: bool,
     bits_TNG: NDArray[np.uint16],
     whole_TNG: NDArray[np.float32],
 ) -> NDArray[np.int64]:
-    F, N, T = values_FNT.shape
+    F = values_FNT.shape[0]
     blocks = (T + _DAYS - 1) // _DAYS
     known_BF = np.zeros((blocks, F), dtype=np.int64)
     for block in prange(blocks):
@@ -205,9 +213,11 @@ def _write(
         for f in range(F):
             for i in range(N):
                 for t in range(first, stop):
-                    days_DN[t - first, i] = values_FNT[f, i, t]
+                    days_DN[t - first, i] = values_FNT[f, i, before + t]
             for t in range(first, stop):
-                known_BF[block, f] += _day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
+                known_BF[block, f] += _day_scores(
+                    days_DN[t - first], member_TN[before + t], winsor, score_N
+                )
                 if half:
                     for i in range(N):
                         bits_TNG[t, i, place_F[f]] = _half_bits(score_bits[i])

@@ -4,7 +4,9 @@ A block knows the stocks that had entered the universe by its last session; thos
 came later are filled in when it is read.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, overload
@@ -34,6 +36,9 @@ class DayTensor(Protocol):
 
     def __getitem__(self, key: int | np.integer[Any] | slice) -> NDArray[Any]:
         """One session ``[N, ...]``, or consecutive ones ``[T, N, ...]``."""
+
+    def of_stocks(self, first: int, stop: int, stocks_M: NDArray[np.int64]) -> NDArray[Any]:
+        """Consecutive sessions of some stocks, which are given in increasing order: ``[T, M, ...]``."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,25 @@ class BlockTensor:
         if step != 1:
             raise IndexError("only consecutive sessions can be read")
         out = np.full((max(0, stop - start), *self.shape[1:]), self.fill, dtype=self.dtype)
+        for at, part in self._parts_of(start, stop):
+            out[at, : part.shape[1]] = part
+        return out
+
+    def of_stocks(self, first: int, stop: int, stocks_M: NDArray[np.int64]) -> NDArray[Any]:
+        """``[T, M, ...]``; what other stocks have is not read."""
+        shape = (stop - first, stocks_M.size, *self.shape[2:])
+        out = np.full(shape, self.fill, dtype=self.dtype)
+        for at, part in self._parts_of(first, stop):
+            known = int(np.searchsorted(stocks_M, part.shape[1]))
+            out[at, :known] = part[:, stocks_M[:known]]
+        return out
+
+    def _parts_of(self, start: int, stop: int) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """The sessions that each block has, mapped, and their place among those asked for."""
         for block in range(start // BLOCK, -(-stop // BLOCK)):
             part, first = self._part(block), block * BLOCK
             a, b = max(start, first), min(stop, first + part.shape[0])
-            out[a - start : b - start, : part.shape[1]] = part[a - first : b - first]
-        return out
+            yield slice(a - start, b - start), part[a - first : b - first]
 
     def _part(self, block: int) -> NDArray[Any]:
         if block not in self._parts:
@@ -112,3 +131,36 @@ def write_blocks(
     for b, stocks in enumerate(stocks_B):
         part = rows_TN[b * BLOCK : (b + 1) * BLOCK, :stocks]
         np.save(directory / block_file(kind, first // BLOCK + b), np.ascontiguousarray(part))
+
+
+@contextmanager
+def new_blocks(
+    directory: Path,
+    kind: str,
+    first: int,
+    stop: int,
+    stocks_B: NDArray[np.int64],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> Iterator[list[NDArray[Any]]]:
+    """The blocks ``[T, N, *shape]`` of the sessions ``first`` (a multiple of 64) to ``stop``, to be filled in
+    their files: in memory they would be a quarter of what a build takes.
+
+    The files have their room on the disk before they are mapped, so that a full one is an error here.
+    """
+    parts = []
+    for b, stocks in enumerate(stocks_B):
+        start = first + b * BLOCK
+        whole = (min(stop, start + BLOCK) - start, int(stocks), *shape)
+        path = directory / block_file(kind, start // BLOCK)
+        with path.open("wb") as file:
+            about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+            np.lib.format.write_array_header_1_0(file, about | {"shape": whole})
+            size = file.tell() + int(np.prod(whole)) * dtype.itemsize
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+        parts.append(np.load(path, mmap_mode="r+"))
+    yield parts
+    for part in parts:
+        part.flush()

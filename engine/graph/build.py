@@ -3,11 +3,14 @@
 graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 """
 
+import os
+import struct
+import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +32,9 @@ CODE_VERSION = 2
 _BLOCK = 64
 """Sessions whose graphs share a file."""
 _KEPT_BYTES = 2**29
-"""Of graphs that were read, in each process; a block is read again in tenths of a second."""
+"""Of graphs that were read, in each process."""
+_NAME_LENGTH = 26
+"""Place in the header of an entry of a zip archive of two bytes each: length of its name, of what follows."""
 _EVENTS = 40
 _Columns = dict[str, list[Any]]
 """Name of a statistic -> its value at each rebuild date."""
@@ -221,9 +226,9 @@ def _read(path: Path) -> list[Edges]:
 
 
 class _StoredGraphs(Sequence[Graph]):
-    """The graphs of a series on disk; a block's hash is checked when it is read, and it is kept
-    while there is room: training goes through the days at random, and all graphs of 8,000 stocks and ten
-    years are 1.1 GiB.
+    """The graphs of a series on disk; a block's hash is checked when it is first touched. A graph is read
+    alone and kept while there is room: training goes through the days at random, and all graphs of 8,000
+    stocks and ten years are 1.1 GiB.
     """
 
     def __init__(
@@ -235,7 +240,8 @@ class _StoredGraphs(Sequence[Graph]):
     ) -> None:
         self._directory, self._manifest, self._universe = directory, manifest, universe
         self._sessions_R = sessions_R
-        self._blocks = Recent[int, dict[int, Graph]](_KEPT_BYTES, _bytes)
+        self._graphs = Recent[int, Graph](_KEPT_BYTES, lambda graph: graph.size)
+        self._blocks: dict[int, _Block] = {}
 
     def __len__(self) -> int:
         return int(self._sessions_R.size)
@@ -248,23 +254,54 @@ class _StoredGraphs(Sequence[Graph]):
         if isinstance(key, slice):
             return tuple(self[r] for r in range(*key.indices(len(self))))
         session = int(self._sessions_R[key])
-        block = session // _BLOCK
-        known = self._blocks.get(block, lambda: self._load(block))
-        if session not in known:
+        return self._graphs.get(session, lambda: self._read(session))
+
+    def _read(self, session: int) -> Graph:
+        block, file = session // _BLOCK, _file(session // _BLOCK)
+        if block not in self._blocks and file in self._manifest["files"]:
+            verify_files(self._directory, self._manifest, (file,))
+            self._blocks[block] = _Block.of(self._directory / file)
+        stored = self._blocks.get(block)
+        edges = stored.graph(session) if stored else None
+        if edges is None:
             raise IntegrityError(
                 f"{self._directory}: no graph of session {session}", hint="delete the folder"
             )
-        return known[session]
-
-    def _load(self, block: int) -> dict[int, Graph]:
-        file = _file(block)
-        if file not in self._manifest["files"]:
-            return {}
-        verify_files(self._directory, self._manifest, (file,))
-        stored = _read(self._directory / file)
-        return {graph.session: _graph(graph, self._universe) for graph in stored}
+        return _graph(edges, self._universe)
 
 
-def _bytes(graphs: dict[int, Graph]) -> int:
-    """Of the arrays of a block's graphs."""
-    return sum(graph.size for graph in graphs.values())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """The arrays of a file that `_write` wrote, mapped: a graph of many is read without the others."""
+
+    sessions: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    edges: NDArray[np.int32]
+    attributes: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Map each array where it lies in the archive, which is not compressed."""
+        arrays: dict[str, Any] = {}
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            for entry in archive.infolist():
+                file.seek(entry.header_offset + _NAME_LENGTH)
+                name, extra = struct.unpack("<HH", file.read(4))
+                file.seek(name + extra, os.SEEK_CUR)
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                key = entry.filename.removesuffix(".npy")
+                empty = np.empty(shape, dtype)
+                arrays[key] = (
+                    np.memmap(path, dtype, "r", file.tell(), shape) if empty.size else empty
+                )
+        return cls(**arrays)
+
+    def graph(self, session: int) -> Edges | None:
+        """The edges of a session's graph, copied; None where it has none."""
+        at = int(np.searchsorted(self.sessions, session))
+        if at == self.sessions.size or self.sessions[at] != session:
+            return None
+        stop = int(self.counts[: at + 1].sum())
+        of = slice(stop - int(self.counts[at]), stop)
+        return Edges(session, self.edges[:, of].astype(np.int64), np.array(self.attributes[of]))

@@ -52,7 +52,7 @@ def _bars(x: Context) -> tuple[Array, Array]:
     return x.once(
         "margin bars",
         lambda: (
-            rolling.mean(x.dense.volume_NS, 20),
+            rolling.mean(x.volume, 20),
             _carried(_alone(x.dense) / x.dense.close_raw_NS, _GAP),
         ),
     )

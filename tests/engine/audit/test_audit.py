@@ -113,8 +113,12 @@ def normaliser_of_all_days(patch: pytest.MonkeyPatch) -> None:
         member_TN: np.ndarray,
         place_F: np.ndarray,
         out_TNG: np.ndarray,
+        *,
+        first: int = 0,
         **_: object,
     ) -> np.ndarray:
+        days, stocks = slice(first, first + len(out_TNG)), out_TNG.shape[1]
+        values_FNT, member_TN = values_FNT[:, :stocks, days], member_TN[days, :stocks]
         for g, values_NT in zip(place_F, values_FNT, strict=True):
             known = np.where(member_TN.T & np.isfinite(values_NT), values_NT, np.nan)
             z = (known - np.nanmean(known)) / max(float(np.nanstd(known)), 1e-12)

@@ -181,10 +181,18 @@ def test_no_feature_looks_further_back_than_it_says(inputs: Inputs) -> None:
 def test_any_range_of_sessions_gives_the_same_bits(inputs: Inputs) -> None:
     market = market_columns(inputs, BARE)
     stop = inputs.universe.dates_S.size
-    whole = compute_sessions(inputs, BARE, 0, stop, config=FeatureConfig(), market=market)
-    for first, last in ((0, 64), (64, 300), (300, 301), (stop - 1, stop)):
-        part = compute_sessions(inputs, BARE, first, last, config=FeatureConfig(), market=market)
-        same = (part == whole[first:last]).all(axis=(0, 1))
+    config, stocks = FeatureConfig(), len(inputs.universe.symbols)
+
+    def computed(first: int, last: int, *lengths: int) -> np.ndarray:
+        """In arrays of these lengths, as a build writes into its files."""
+        out = [np.empty((n, stocks, len(BARE)), np.dtype(config.dtype)) for n in lengths]
+        compute_sessions(inputs, BARE, first, last, config=config, market=market, out=out)
+        return np.concatenate(out)
+
+    whole = computed(0, stop, stop)
+    for first, *lengths in ((0, 64), (64, 64, 64, 108), (300, 1), (stop - 1, 1)):
+        last = first + sum(lengths)
+        same = (computed(first, last, *lengths) == whole[first:last]).all(axis=(0, 1))
         assert same.all(), [f.name for f, ok in zip(BARE, same, strict=True) if not ok]
 
 
@@ -270,6 +278,12 @@ def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
         expected = np.nan_to_num([gauss_rank(known_N) for known_N in known_NT.T])
         assert np.array_equal(out_TNG[:, :, g], expected.astype(np.float32).astype(dtype))
     assert not out_TNG[:, :, [1, 3]].any()
+    # Some sessions of the first stocks, where no other is a member.
+    member_TN[5:14, 11:] = False
+    write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    few_TNG: np.ndarray = np.zeros((9, 11, 5), dtype=dtype)
+    write_scores(values_FNT, member_TN, np.array([4, 0, 2]), few_TNG, first=5)
+    assert np.array_equal(few_TNG, out_TNG[5:14, :11])
 
 
 @settings(max_examples=50)

@@ -5,7 +5,9 @@ import pytest
 
 from engine.config import GraphConfig
 from engine.errors import IntegrityError
+from engine.graph import build
 from engine.graph.graph import Graph
+from engine.runs.sink import NullSink
 from tests.conftest import World
 from tests.engine.graph.twin import edges_of
 
@@ -57,6 +59,30 @@ def test_series_gives_the_newest_graph_at_or_before_the_session(world: World) ->
     stats = graphs.statistics()
     assert stats[-1].nodes == world.features.member_SN[graphs.sessions_R[-1]].sum()
     assert 0 < stats[-1].mean_degree <= world.config.graph.k
+
+
+def test_graphs_asked_for_in_any_order_are_those_of_their_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for a single one, each is read alone from among those of its block."""
+    monkeypatch.setattr(build, "_KEPT_BYTES", 1)
+    again = build.build_graphs(
+        world.panel, world.universe, world.config.graph, world.root / "graphs", NullSink()
+    )
+    folder = world.root / "graphs" / again.fingerprint
+    whole = {g.session: g for path in sorted(folder.glob("g-*")) for g in build._read(path)}
+    assert sorted(whole) == again.sessions_R.tolist()
+    assert len(whole) > 2 * len(list(folder.glob("g-*")))
+    for r in np.random.default_rng(0).permutation(len(again.graphs)).tolist():
+        graph, edges = again.graphs[r], whole[int(again.sessions_R[r])]
+        np.testing.assert_array_equal(graph.edge_index_2E, edges.edge_index_2E)
+        np.testing.assert_array_equal(graph.edge_attr_EK, edges.edge_attr_EK)
+        assert graph.edge_index_2E.dtype == np.int64
+        assert not isinstance(graph.edge_attr_EK, np.memmap)
+        assert graph.date == world.universe.dates_S[edges.session].item()
+    stored = again.graphs
+    assert isinstance(stored, build._StoredGraphs)
+    assert stored._graphs.held == again.graphs[r].size
 
 
 def test_graphs_find_the_hidden_clusters_better_than_chance(world: World) -> None:

@@ -69,7 +69,8 @@ class _Block(Struct, frozen=True, kw_only=True):
 
     config: dict[str, Any]
     """Of the whole run with the trading tables of the command."""
-    grid: dict[str, tuple[str, ...]]
+    grid: tuple[tuple[str, tuple[str, ...]], ...]
+    """Key and values; pairs, for their order is that of the cells and a record's keys are sorted."""
     first: int
     stop: int
 
@@ -82,7 +83,7 @@ def _points_beside(
     blocks = min(len(values), _BLOCKS_PER_JOB * jobs)
     bounds = [len(values) * b // blocks for b in range(blocks + 1)]
     tasks = [Task(run, f"{SWEEP_PART}{b}") for b in range(blocks)]
-    texts = {key: tuple(words) for key, words in grid.items()}
+    texts = tuple((key, tuple(words)) for key, words in grid.items())
     settings = config.model_dump(mode="json")
     for task, first, stop in zip(tasks, bounds, bounds[1:], strict=False):
         block = _Block(config=settings, grid=texts, first=first, stop=stop)
@@ -137,7 +138,7 @@ class SweepBench:
         points = sweep(
             self.simulator,
             self.prediction,
-            block.grid,
+            dict(block.grid),
             block=slice(block.first, block.stop),
             on_cell=_telling(context, sink),
         )

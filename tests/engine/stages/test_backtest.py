@@ -181,7 +181,8 @@ def test_a_sweep_in_blocks_writes_the_same_bytes(
     for jobs in (1, 3):
         answer = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None, jobs=jobs)
         answers.append((answer.text, answer.json["trials"]))
-        files.append([run.path(f).read_bytes() for f in ("sweep.json", "sweep_returns.parquet")])
+        lines = run.path("sweep.json").read_text().splitlines()
+        files.append([*lines, run.path("sweep_returns.parquet").read_bytes()])
     assert made.parts == [f"sweep-{b}" for b in (5, 4, 3, 2, 1, 0)]
     assert files[0] == files[1]
     assert answers[0] == answers[1]

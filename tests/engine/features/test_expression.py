@@ -189,7 +189,8 @@ def test_every_column_can_be_read() -> None:
     for name, column in COLUMNS.items():
         found = value(name, x)
         assert found.shape == (1 if column.market else len(bars.symbols), bars.dates_S.size), name
-        assert np.isfinite(found[:, 400:]).mean() > 0.5, name
+        seldom = name == "earnings.days_to"  # a date is published a month before it
+        assert np.isfinite(found[:, 400:]).mean() > (0.25 if seldom else 0.5), name
     paid = bars.turnover_NS / bars.volume_NS
     np.testing.assert_allclose(value("vwap", x), paid, rtol=1e-12)
 

@@ -80,7 +80,7 @@ STATUSES = {
         ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], _Status("!", WARN)
     ),
     **dict.fromkeys(
-        ["STOP", "stop", "refused", "missed", "failed", "silent", "crashed", "died"],
+        ["STOP", "NOT VALID", "stop", "refused", "missed", "failed", "silent", "crashed", "died"],
         _Status(GLYPHS.failed, BAD),
     ),
     "rolled back": _Status(GLYPHS.turned, WARN),

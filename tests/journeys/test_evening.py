@@ -157,9 +157,9 @@ def test_an_evening_by_keys(tmp_path: Path) -> None:
         told = evening.wait("next: signals", "next: train on")
         if told == "next: signals":
             evening.take("signals")
-            evening.press("7", "7 Signals")
+            evening.press("7", "next: schedule")
             evening.press("c", " c schedule once ")
-            evening.wait("atft-tui schedule once", "schedule: ")
+            evening.wait("atft-tui schedule once")
         else:
             evening.wait("the gate refused")
         evening.press("q", " q quit ")

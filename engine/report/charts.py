@@ -88,7 +88,7 @@ def lines(
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
     legend, rows = _legend(list(series), height + 12)
-    return _svg("".join([*parts, legend]), title=title, height=height + _LEGEND_ROW * rows)
+    return _svg("".join([*parts, legend]), title=title, height=height + _LEGEND_ROW * rows + 6)
 
 
 def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:

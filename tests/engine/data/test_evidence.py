@@ -316,7 +316,7 @@ def test_bars_of_a_week_or_a_month_are_no_sessions(every: str) -> None:
     period = pl.col("date").dt.truncate(every)
     bars = bars.filter(pl.col("date") == pl.col("date").max().over(period))
     assert "bars of a week or a month" in refusal(heard(bars))[0]
-    first = bars.filter(pl.col("date") < dt.date(2022, 1, 24))
+    first = bars.filter(pl.col("date") <= pl.col("date").min() + dt.timedelta(days=14))
     assert heard(first).verdict == "ok", "a few sessions may be a week apart"
 
 

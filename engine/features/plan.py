@@ -166,6 +166,11 @@ class _Writer:
 
     def root(self, node: Node, feature: int) -> None:
         """Compute one and store it."""
+        ratio = node.operator is not None and node.operator.step == steps.DIVIDE
+        if ratio and not node.market and node.key not in self._place:
+            one, two = [self._row(argument) for argument in node.arguments]
+            self.steps.append([steps.STORE_RATIO, feature, one, two, 0, 0])
+            return
         self.steps.append([steps.STORE, feature, self._row(node), -1, 0, 0])
 
     def _row(self, node: Node) -> int:
@@ -230,7 +235,7 @@ class _Writer:
         for p, step in enumerate(self.steps):
             code, to, a, b = step[:4]
             used = {block[row] for row in (a, b) if row >= 0}
-            if code != steps.STORE:
+            if code not in (steps.STORE, steps.STORE_RATIO):
                 size = self._sizes[to]
                 spare = free.setdefault(size, [])
                 place[to] = spare.pop() if spare else rows

@@ -17,7 +17,7 @@ from engine.features.kernels.order import extreme_row
 
 NONE = -1
 """What has no step."""
-STORE, NUMBER, REF, DELTA, ABS = 0, 1, 2, 3, 4
+STORE, STORE_RATIO, NUMBER, REF, DELTA, ABS = 0, 1, 2, 3, 4, 5
 MEAN, SUM, DEVIATION, TREND, PAIR, MOST, LEAST = 10, 11, 12, 13, 14, 15, 16
 ADD, SUBTRACT, MULTIPLY, DIVIDE, GREATER, LESS = 20, 21, 22, 23, 24, 25
 OVER, OVER_OR, UNDER, UNDER_OR, EQUAL, UNEQUAL = 30, 31, 32, 33, 34, 35
@@ -47,6 +47,8 @@ def step_rows(
             b, v, count = steps_PK[p, 3], steps_PK[p, 4], steps_PK[p, 5]
             if code == STORE:
                 _store(work_RS[a], out_FNT[to, first + i])
+            elif code == STORE_RATIO:
+                _store_ratio(work_RS[a], work_RS[b], out_FNT[to, first + i])
             elif code == NUMBER:
                 work_RS[to] = numbers_V[v]
             elif code < MEAN:
@@ -65,6 +67,15 @@ def _store(x_S: Array, out_T: NDArray[np.float32]) -> None:
     kept = x_S[x_S.size - out_T.size :]
     for t in range(out_T.size):
         out_T[t] = kept[t] if abs(kept[t]) < np.inf else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def _store_ratio(a_S: Array, b_S: Array, out_T: NDArray[np.float32]) -> None:
+    """`_store` of a quotient: most expressions end in one, and a row less is written and read."""
+    a, b = a_S[a_S.size - out_T.size :], b_S[a_S.size - out_T.size :]
+    for t in range(out_T.size):
+        q = a[t] / b[t]
+        out_T[t] = q if abs(q) < np.inf else np.nan
 
 
 @njit(cache=True, error_model="numpy")

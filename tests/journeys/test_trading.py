@@ -279,6 +279,8 @@ def test_sweep_and_reports_of_two_processes_are_those_of_one(
     workspace: Path, ridge: Run, lightgbm: Run, tmp_path: Path
 ) -> None:
     """Real processes; the reports differ in the moment at which they say that they were made."""
+    for run in (ridge, lightgbm):
+        backtested(workspace, run)
     grid = ["--grid", "portfolio.fraction=0.1,0.2", "--grid", "costs.slippage_bps=0,5,10"]
     swept, made = [], []
     for jobs in ("1", "2"):

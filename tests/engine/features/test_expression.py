@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from engine.config import FeatureConfig
 from engine.errors import ConfigError
 from engine.features.catalog import asked_for, catalog_of, find, select
+from engine.features.columns import COLUMNS
 from engine.features.compute import _reach
 from engine.features.context import Array, Context
-from engine.features.expression import Plan, parse
-from engine.features.operators import COLUMNS, OPERATORS
+from engine.features.expression import parse
+from engine.features.operators import OPERATORS
 from engine.features.own import of_file
+from engine.features.plan import Plan
 from engine.features.rolling import BLOCK, needed
 from engine.features.sets import SETS
 from tests.engine.data.test_universe import dense
@@ -187,7 +189,8 @@ def test_every_column_can_be_read() -> None:
     for name, column in COLUMNS.items():
         found = value(name, x)
         assert found.shape == (1 if column.market else len(bars.symbols), bars.dates_S.size), name
-        assert np.isfinite(found[:, 400:]).mean() > 0.5, name
+        seldom = name == "earnings.days_to"  # a date is published a month before it
+        assert np.isfinite(found[:, 400:]).mean() > (0.25 if seldom else 0.5), name
     paid = bars.turnover_NS / bars.volume_NS
     np.testing.assert_allclose(value("vwap", x), paid, rtol=1e-12)
 

@@ -304,7 +304,7 @@ class BesideForm(CommandForm):
 
 _FILES = (
     "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
-    "earnings", "positions", "output",
+    "earnings", "valuation", "disclosures", "holdings", "positions", "output",
 )  # fmt: skip
 """Parameters that name a file or a folder."""
 

@@ -39,12 +39,6 @@ def ingest(
     securities: str | None,
     index: str | None,
     columns: str | None,
-    options: str | None = None,
-    flow: str | None = None,
-    margin: str | None = None,
-    short: str | None = None,
-    statements: str | None = None,
-    earnings: str | None = None,
     append: bool = False,
     until: str | None = None,
     actions: str | None = None,
@@ -58,12 +52,14 @@ def ingest(
     timezone: str | None = None,
     price_scale: str | None = None,
     factor: str | None = None,
+    **optional: str | None,
 ) -> Outcome:
     """Read a source and make it the current snapshot; the same data give the same snapshot.
 
     ``append``: the bars of the files are laid over the stored ones. ``until``: the synthetic market as it
     was known at the close of that day. ``dry_run``: everything but storing. ``undo``: back to the snapshot
-    before. Everything is judged and summed up before the new snapshot becomes the current one.
+    before. Everything is judged and summed up before the new snapshot becomes the current one. ``optional``:
+    files of the tables in `engine.data.tables.OPTIONAL`, by name.
     """
     if undo:
         if source is not None or append or dry_run:
@@ -78,9 +74,7 @@ def ingest(
         prices=prices,
         columns=columns,
         tables={
-            "securities": securities, "index": index, "actions": actions, "options": options,
-            "flow": flow, "margin": margin, "short": short, "statements": statements,
-            "earnings": earnings,
+            "securities": securities, "index": index, "actions": actions, **optional,
         },
         reading={
             "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,

@@ -8,6 +8,8 @@ import math
 import os
 import re
 import shutil
+import stat
+import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -239,10 +241,21 @@ def building(target: Path) -> Iterator[Path]:
         try:
             staging.mkdir(parents=True)
             yield staging
+            _sync_built(staging)
             hashes.note(target / MANIFEST, staging / MANIFEST)
             _take_place(staging, target)
+            sync_directory(target.parent)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _sync_built(staging: Path) -> None:
+    """Polars and numpy do not sync what they write. What has two names was synced under its first."""
+    for path in staging.iterdir():
+        if path.is_file() and path.stat().st_nlink == 1:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_directory(staging)
 
 
 def _take_place(staging: Path, target: Path) -> None:
@@ -305,6 +318,22 @@ def verify_files(directory: Path, manifest: Mapping[str, Any], names: Iterable[s
                 f"{path}: contents differ from the hash in {MANIFEST}",
                 hint="the file is damaged; delete its folder and build it again",
             )
+
+
+def own_folder() -> Path:
+    """A folder of this user alone on this machine's own disk. In a folder where everybody may write its name
+    can be taken by somebody else, or lead elsewhere: EnvironmentProblem.
+    """
+    place = Path(tempfile.gettempdir()) / f"atft-tui-{os.getuid()}"
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    found = place.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise EnvironmentProblem(
+            f"{place}: not a folder that only this user may write into",
+            hint="remove it, or set TMPDIR to a folder of your own",
+        )
+    return place
 
 
 def sync_directory(directory: Path) -> None:

@@ -14,7 +14,13 @@ from msgspec.structs import replace
 
 from engine.data.calendar import exchange_of, exchange_zone
 from engine.data.evidence_days import day_problems, days_of
-from engine.data.evidence_joins import StoredMarket, join_problems, joins_of, store_problems
+from engine.data.evidence_joins import (
+    StoredMarket,
+    join_problems,
+    joins_of,
+    spelling_problems,
+    store_problems,
+)
 from engine.data.tables import RawTables
 from engine.records.reading import Evidence, Problem
 
@@ -33,7 +39,7 @@ _ENOUGH = 20
 _LEAP = 0.3
 """Log returns beyond it are splits and bad prints, not a mean."""
 _NO_CLOSE = 0.5
-"""Share of rows without a close. Honest: 0.003 %."""
+"""Share of rows without a close, or a volume. Honest: 0.003 % and less than 1 %."""
 _SAMPLE = 2_000_000
 """Rows beyond which returns and traded values are measured on every k-th stock."""
 _NEAR_POWER = 0.4
@@ -103,6 +109,7 @@ def gather(
         *_price_problems(seen, crossed, bars["date"].n_unique(), columns or {}),
         *_value_problems(seen, stocks, columns or {}),
         *join_problems(joins, raw),
+        *spelling_problems(bars),
     ]
     return replace(seen, problems=tuple(problems))
 
@@ -130,6 +137,7 @@ def _prices(bars: pl.DataFrame) -> tuple[float, dict[str, float | None]]:
         whole=whole.sum(),
         zero_rows=bare.sum(),
         no_close=(~(close > 0)).fill_null(value=True).mean(),
+        no_volume=(~(pl.col("volume") > 0)).fill_null(value=True).mean(),
     )
     row = found.collect().row(0, named=True)
     crossed = row.pop("crossed")
@@ -211,6 +219,11 @@ def _price_problems(
         share = f"{seen.no_close:.0%} of the rows have no close above 0"
         what = f"{share}: another column is meant, or no trading day"
         problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
+    if seen.no_volume > _NO_CLOSE:
+        what = (
+            f"{seen.no_volume:.0%} of the rows have no volume above 0: by them nobody could trade"
+        )
+        problems.append(Problem(what=what, mend='--columns "volume=COLUMN"', refused=False))
     return problems
 
 

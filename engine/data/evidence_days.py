@@ -23,6 +23,11 @@ _EXPLAINED = 0.98
 _EARLIEST = 1900
 _GAP = 5
 """Sessions missing between the store and a later file from which its first day is looked at again."""
+_DAILY = 0.5
+"""Share of the sessions between the first and the last day that daily bars fill. Honest: at least 99.6 %;
+weekly bars: 20 %."""
+_SPAN = 20
+"""Sessions between the first and the last day from which that share says anything."""
 _LARGE = (
     "XNYS", "XTKS", "XSHG", "XHKG", "XBOM", "XLON", "XPAR", "XFRA", "XTSE", "XKRX", "XTAI", "XASX",
 )  # fmt: skip
@@ -76,6 +81,9 @@ def day_problems(
     problems = _later(raw.bars, today) or _impossible(raw, today)
     if problems or days.share is None:
         return problems
+    moved = days.shifted or days.swapped
+    if not moved and (sparse := _sparse(days)):
+        return [sparse]
     if days.share < _HONEST:
         problem = _no_sessions(days, exchange)
         if problem.refused:
@@ -111,6 +119,19 @@ def _later(bars: pl.DataFrame, today: dt.date) -> list[Problem]:
         f"{len(later):,} bars are later than now ({today} at the exchange), e.g. {symbol} on {day}"
     )
     return [Problem(what=what, mend=f"remove them, or {_FORMAT}")]
+
+
+def _sparse(days: _Days) -> Problem | None:
+    """Bars of a week or a month, whatever day they are dated by."""
+    first, last = days.day_D[0], days.day_D[-1]
+    between = int(((days.sessions >= first) & (days.sessions <= last)).sum())
+    if between < _SPAN or days.day_D.size >= _DAILY * between:
+        return None
+    what = (
+        f"there are bars on {days.day_D.size:,} days of {between:,} sessions from {first} to {last}, one in "
+        f"{between / days.day_D.size:.0f}: they are bars of a week or a month, and a row has to be a session"
+    )
+    return Problem(what=what, mend="take the daily bars of the same source")
 
 
 def _no_sessions(days: _Days, exchange: str) -> Problem:

@@ -39,6 +39,8 @@ _CROWD = 3.0
 trades three times the usual."""
 _FEWEST = 3
 """Stocks from which a median says something: one or two may have split."""
+_ENOUGH = 20
+"""Rows of either spelling from which bars that take turns are no accident."""
 _NEAR_POWER = 0.4
 
 
@@ -131,6 +133,46 @@ def _spelled(missing: list[str], ours: pl.Series) -> tuple[str, str, str]:
         if len(hits) > best:
             best, answer = len(hits), (cause, hits[0], by_form[form(hits[0])])
     return answer
+
+
+def spelling_problems(bars: pl.DataFrame) -> list[Problem]:
+    """Codes that differ by their spelling alone and never have a bar on the same day: one stock, cut in two.
+
+    Refused where the two take turns; where one begins after the other has ended, a class of shares may have
+    followed another, and they are only said.
+    """
+    spans = bars.group_by("symbol").agg(
+        pl.len(), first=pl.col("date").min(), last=pl.col("date").max()
+    )
+    codes = spans.sort("symbol")
+    found: dict[tuple[str, str], tuple[str, bool]] = {}
+    for cause, form in _FORMS:
+        forms = pl.Series("form", [form(code) for code in codes["symbol"].to_list()])
+        alike = codes.with_columns(forms).filter(forms.is_duplicated() & (forms != ""))
+        pairs = alike.join(alike, on="form", suffix="_other").filter(
+            pl.col("symbol") < pl.col("symbol_other")
+        )
+        for pair in pairs.iter_rows(named=True):
+            both = pair["symbol"], pair["symbol_other"]
+            if both not in found and not _same_day(bars, *both):
+                meet = pair["first"] < pair["last_other"] and pair["first_other"] < pair["last"]
+                found[both] = cause, meet and min(pair["len"], pair["len_other"]) >= _ENOUGH
+    if not found:
+        return []
+    turns = [both for both, (_, refused) in found.items() if refused]
+    one, other = (turns or list(found))[0]
+    cause, refused = found[one, other]
+    what = (
+        f"{len(turns or found):,} {'pairs' if len(turns or found) > 1 else 'pair'} of symbols "
+        f"never {'have' if len(turns or found) > 1 else 'has'} a bar on the same day, e.g. {one} and "
+        f"{other}, which differ by {cause}: one stock under two names"
+    )
+    return [Problem(what=what, mend="spell each stock one way", refused=refused)]
+
+
+def _same_day(bars: pl.DataFrame, one: str, other: str) -> bool:
+    days = (bars.filter(pl.col("symbol") == code)["date"] for code in (one, other))
+    return bool(next(days).is_in(next(days).implode()).any())
 
 
 def stored(old: "Snapshot") -> StoredMarket:

@@ -230,6 +230,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Rows without any price: 0 or missing throughout."""
     no_close: float = 0.0
     """Share of rows whose close is missing or <= 0."""
+    no_volume: float = 0.0
+    """Share of rows whose volume is missing or <= 0."""
     duplicates: int = 0
     """Rows that were given again and gave way."""
     joins: tuple[Join, ...] = ()

@@ -20,7 +20,7 @@ from msgspec import Struct
 from engine import hashes
 from engine.config import Config
 from engine.errors import IntegrityError
-from engine.files import write_bytes
+from engine.files import own_folder, write_bytes
 from engine.runs.launch import ControlFiles, Wish
 from engine.runs.mirror import Mirror, Piece
 from engine.runs.sink import NullSink
@@ -127,10 +127,9 @@ def place_data(listing: Mapping[str, str], fetch: Callable[[str], bytes]) -> Pat
 
     IntegrityError where a file arrives with other bytes.
     """
-    place = Path(tempfile.gettempdir()) / f"atft-tui-{os.getuid()}" / digest_of(listing)
+    place = own_folder() / digest_of(listing)
     if place.is_dir():
         return place
-    place.parent.mkdir(mode=0o700, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=place.parent))
     for name, wanted in listing.items():
         content = fetch(name)

@@ -7,7 +7,6 @@ has ended. A process that dies takes nothing along but the step it was in: the t
 
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from engine.config.market import ExecutorConfig
 from engine.dataset.batch import targets
 from engine.errors import ConfigError, EngineError, GateError, Interrupted
 from engine.evaluation.ranks import average_rank_rows
+from engine.files import own_folder
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.runs import lock
@@ -147,7 +147,7 @@ def _compile_kernels() -> None:
     The first one takes seconds of the processor, the others find it in numba's cache; all at once would each
     do it. What builds graphs and features has run before there are tasks.
     """
-    with lock.waiting(Path(tempfile.gettempdir()) / f"atft-tui-{os.getuid()}-kernels.lock"):
+    with lock.waiting(own_folder() / "kernels.lock"):
         targets(np.eye(4), np.ones((4, 1)))
         average_rank_rows(np.eye(2))
 

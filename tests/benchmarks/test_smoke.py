@@ -37,6 +37,7 @@ LAST = {
 """What the last part of a benchmark prints; any figure with its unit will do for one not named here."""
 ALONE = ("bench_windows",)
 """Its DataLoader forks, which a process with threads should not do."""
+SLOW = ("bench_cockpit", "bench_expressions", "bench_signals", "bench_step_size")
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,10 @@ def test_there_are_benchmarks() -> None:
     assert set(LAST) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NAMES],
+)
 def test_runs_to_its_end_and_prints_its_figures(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,20 @@
 """The list of hashes: what it refuses, what it lets pass, and that a crash at any moment is no damage."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from engine import hashes
 from engine.data.store import PanelStore
-from engine.errors import IntegrityError
+from engine.errors import EnvironmentProblem, IntegrityError
 from engine.files import (
     adopt,
     atomic_path,
     building,
     inside,
+    own_folder,
     read_json,
     read_text,
     verify_files,
@@ -206,3 +209,48 @@ def test_of_two_builders_at_once_the_first_one_stays_whole(
     build("again")
     assert (target / "a.txt").read_text() == "again"
     assert [path.name for path in target.parent.iterdir()] == ["abc"]
+
+
+def test_what_was_built_is_on_the_disk_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polars and numpy sync nothing. What is adopted has been synced, and is not again."""
+    target, synced = tmp_path / "features" / "abc", set[int]()
+    sync, rename = os.fsync, Path.rename
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def look(path: Path, to: Path) -> Path:
+        if to == target:
+            found = {one.name: one.stat().st_ino in synced for one in path.iterdir()}
+            assert found == {"a.npy": True, "old.npy": False, MANIFEST: True}
+            assert path.stat().st_ino in synced
+        return rename(path, to)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(Path, "rename", look)
+    (tmp_path / "old.npy").write_bytes(b"old")
+    with building(target) as staging:
+        (staging / "a.npy").write_bytes(b"new")
+        known = adopt(tmp_path, staging, ["old.npy"], {"old.npy": {"sha256": "", "bytes": 3}})
+        write_manifest(staging, {}, known)
+    assert target.parent.stat().st_ino in synced
+
+
+def test_a_folder_for_all_users_is_no_place_for_ours_unless_it_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's link of the name that everybody can guess, or a folder that others write into."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = own_folder()
+    assert (place.stat().st_mode & 0o777, own_folder()) == (0o700, place)
+    place.chmod(0o777)
+    with pytest.raises(EnvironmentProblem, match="not a folder that only this user"):
+        own_folder()
+    place.rmdir()
+    (tmp_path / "theirs").mkdir()
+    place.symlink_to(tmp_path / "theirs")
+    with pytest.raises(EnvironmentProblem, match="not a folder that only this user"):
+        own_folder()

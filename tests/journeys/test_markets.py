@@ -65,8 +65,14 @@ def ingested(folder: Path, workspace: Path, days: list[dt.date], *settings: str)
     ("settings", "exchange", "currency", "sessions"),
     [
         (("data.calendar=LSE", "data.currency=GBP"), "XLON", "GBP", 253),
-        (("data.calendar=24/7", "data.currency=USDT"), "24/7", "USDT", 365),
-        (("data.market=jp",), "XTKS", "JPY", 245),
+        pytest.param(
+            ("data.calendar=24/7", "data.currency=USDT"),
+            "24/7",
+            "USDT",
+            365,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(("data.market=jp",), "XTKS", "JPY", 245, marks=pytest.mark.slow),
     ],
 )
 def test_from_a_file_to_a_backtest_and_the_schedule(

@@ -102,6 +102,7 @@ def assert_same_scores(run: Run, other: Run) -> None:
     assert figures[0]["baselines"] == figures[1]["baselines"]
 
 
+@pytest.mark.slow
 def test_two_processes_a_killed_one_and_a_killed_starter_change_no_bit(
     market: Path, run: Run
 ) -> None:

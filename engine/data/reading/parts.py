@@ -1,5 +1,6 @@
 """A sheet of prices in long form, what it must have, and which of several rows of a code and day stays."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -98,14 +99,46 @@ def looks_like_days(values: pl.Series) -> bool:
 
 _KINDS = 40
 """More different values than this are no kinds of a listing."""
+_CURRENCY = re.compile(
+    r"(?i)^(?:\w+[ _])?(?:currency|curr|ccy)(?:[ _]?code)?$|^(?:通貨|币种|货币|幣別)$"
+)
+"""Names of a column that tells the currency of a row's prices."""
+
+
+def one_currency(frame: pl.DataFrame) -> tuple[str, ...]:
+    """What is said where stocks are in several currencies; DataError where one stock is.
+
+    ``frame``: rows in long form, the text columns that were not taken behind `LEFT`.
+    """
+    notes = []
+    for name in (n for n in frame.columns if _CURRENCY.match(n.removeprefix(LEFT))):
+        told = frame.filter(pl.col(name).str.strip_chars() != "")
+        kinds = told[name].unique().sort().to_list()
+        if not name.startswith(LEFT) or len(kinds) < 2:
+            continue
+        column, said = readable(name.removeprefix(LEFT)), listed([str(kind) for kind in kinds])
+        mixed = told.group_by("symbol").agg(pl.col(name).unique().sort()).sort("symbol")
+        mixed = mixed.filter(pl.col(name).list.len() > 1)
+        if len(mixed):
+            code, both = mixed.row(0)
+            raise DataError(
+                f"column `{column}`: the prices of {readable(str(code))} are in {listed(both)}"
+                f"{f', and {len(mixed) - 1:,} more stocks change theirs' if len(mixed) > 1 else ''}",
+                hint="convert them to one currency for each stock, or leave one of them out of the file",
+            )
+        notes.append(
+            f"`{column}` says {said}: returns are right, but traded values and amounts of different "
+            "stocks are compared as if they were in one currency."
+        )
+    return tuple(notes)
 
 
 def one_series(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
     """Which rows stay (None = all), and what is said about it.
 
     Where a text column with few values differs between all rows of a (date, symbol), the value that most
-    rows of the table have is kept, then the next one. Rows that no such column tells apart all stay: they
-    are contradictions, or the same bar twice.
+    rows of the table have is kept, then the next one; DataError if two have the most. Rows that no such
+    column tells apart all stay: they are contradictions, or the same bar twice.
     """
     texts = [name for name in frame.columns if name.startswith(LEFT)]
     kinds = [name for name in texts if 1 < frame[name].n_unique() <= _KINDS]
@@ -118,7 +151,15 @@ def one_series(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
     if not telling:
         return None, ()
     name = min(telling, key=lambda name: frame[name].n_unique())
-    order = frame[name].value_counts().sort("count", name, descending=[True, False])[name].to_list()
+    counts = frame[name].value_counts().sort("count", name, descending=[True, False])
+    order = counts[name].to_list()
+    if counts["count"][0] == counts["count"][1]:
+        raise DataError(
+            f"several rows of a code and day differ in `{readable(name.removeprefix(LEFT))}`, and "
+            f"{listed([str(value) for value in order[:2]])} have {counts['count'][0]:,} rows each: "
+            "neither is the usual one",
+            hint="leave one of them in the file, or make it a part of the code",
+        )
     rank = {value: i for i, value in enumerate(order)}
     ranked = frame.select(
         *keys,

@@ -304,6 +304,48 @@ def test_most_rows_without_a_close_are_another_column() -> None:
     assert "have no close" in refusal(heard(market().with_columns(close=some)))[0]
 
 
+def test_rows_without_a_volume_are_said() -> None:
+    evidence = heard(market().with_columns(volume=pl.lit(0.0), turnover=pl.lit(0.0)))
+    assert (evidence.verdict, evidence.no_volume) == ("warned", 1.0)
+    assert "nobody could trade" in evidence.problems[0].what
+
+
+@pytest.mark.parametrize("every", ["1w", "1mo"])
+def test_bars_of_a_week_or_a_month_are_no_sessions(every: str) -> None:
+    bars = market(first=dt.date(2022, 1, 3))
+    period = pl.col("date").dt.truncate(every)
+    bars = bars.filter(pl.col("date") == pl.col("date").max().over(period))
+    assert "bars of a week or a month" in refusal(heard(bars))[0]
+    first = bars.filter(pl.col("date") <= pl.col("date").min() + dt.timedelta(days=14))
+    assert heard(first).verdict == "ok", "a few sessions may be a week apart"
+
+
+def test_one_stock_under_two_names_that_take_turns_is_refused() -> None:
+    bars = market()
+    odd = pl.col("date").dt.ordinal_day() % 2 == 1
+    both = bars.with_columns(
+        pl.when(odd & (pl.col("symbol") == "AAA"))
+        .then(pl.lit("AAA.US"))
+        .otherwise("symbol")
+        .alias("symbol")
+    )
+    what, _ = refusal(heard(both))
+    assert what.startswith("1 pair of symbols never has a bar on the same day, e.g. AAA and AAA.US")
+    assert "the suffix of an exchange" in what
+
+
+def test_a_name_that_ends_before_another_begins_is_said_and_classes_of_shares_are_two() -> None:
+    bars = market()
+    later = bars.filter(pl.col("date") > dt.date(2024, 3, 1))
+    after = bars.filter((pl.col("date") <= dt.date(2024, 3, 1)) | (pl.col("symbol") != "AAA"))
+    renamed = later.filter(pl.col("symbol") == "AAA").with_columns(symbol=pl.lit("aaa"))
+    evidence = heard(pl.concat([after, renamed]))
+    assert evidence.verdict == "warned"
+    assert "AAA and aaa, which differ by upper and lower case" in evidence.problems[0].what
+    classes = bars.filter(pl.col("symbol") == "AAA").with_columns(symbol=pl.lit("BRK.A"))
+    assert heard(pl.concat([bars, classes])).verdict == "ok"
+
+
 @pytest.mark.parametrize(
     ("spelled", "cause", "matched"),
     [

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from engine.runs.store import Run, RunStore
 from engine.schedule.timetable import SystemClock
 from engine.stages import context
 from tests.engine.drill.planted import (
+    MONTH_THAT_SWALLOWS,
     READER_WITHOUT_HASH,
     WRITER_THAT_SWALLOWS,
     WRITER_WITHOUT_SYNC,
@@ -192,23 +194,46 @@ def test_the_same_flip_is_survived_by_a_reader_that_asks(noted: Run) -> None:
     assert "verify finds it" in seen.text
 
 
+class Fed(Lab):
+    """Its newest session comes without a training before it: a third of the time."""
+
+    @property
+    def trained(self) -> Path:
+        return self.bare
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("weakness", "verdicts"),
-    [("", ("survived",)), (WRITER_THAT_SWALLOWS, ("failed", "silent"))],
+    ("name", "weakness", "verdicts"),
+    [
+        ("room-ingest", "", ("survived",)),
+        ("room-ingest", MONTH_THAT_SWALLOWS, ("failed", "silent")),
+        ("room-ingest-file", "", ("survived",)),
+        ("room-ingest-file", WRITER_THAT_SWALLOWS, ("failed", "silent")),
+    ],
+    ids=("large", "large-swallowed", "small", "small-swallowed"),
 )
 def test_a_writer_that_swallows_a_full_disk_is_found(
-    weakness: str, verdicts: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    weakness: str,
+    verdicts: tuple[str, ...],
+    fed: Lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "workspace").mkdir()
-    with opened(tmp_path / "workspace", lambda: False, 0) as bench:
-        lab = Lab(bench)
-        assert lab.eve.is_dir()
-        case = next(case for case in room_cases(lab) if case.name == "room-ingest")
-        with plant(weakness, tmp_path / "planted", monkeypatch):
-            seen = case.try_it(bench)
+    """The large files of a snapshot are written by polars, the small ones by `atomic_path`."""
+    case = next(case for case in room_cases(fed) if case.name == name)
+    with plant(weakness, tmp_path / "planted", monkeypatch):
+        seen = case.try_it(fed.bench)
     assert seen.verdict in verdicts, seen.text
-    assert "Error" not in seen.text, "a crash of its own is not what was planted"
+
+
+@pytest.fixture(scope="module")
+def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with opened(tmp_path_factory.mktemp("fed"), lambda: False, 0) as bench:
+        lab = Fed(bench)
+        assert lab.eve.is_dir()
+        yield lab
 
 
 def synced_by_a_note(run: Run) -> Seen:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from engine.errors import DataError
-from tests.engine.data.reading.given import BARS, HEAD, bars, frame, reading, text, write_xlsx
+from tests.engine.data.reading.given import BARS, HEAD, ROWS, bars, frame, reading, text, write_xlsx
 
 FOOTERS = (
     "Data provided by ACME\n",
@@ -127,3 +127,31 @@ def test_days_and_midnights_of_parquet_files_of_one_field_are_the_same_days(tmp_
     moment = day.with_columns(pl.col("Date").cast(pl.Datetime("ns")))
     moment.write_parquet(tmp_path / "volume.parquet")
     assert [row[-1] for row in bars(tmp_path)] == [5.0, 6.0]
+
+
+def test_a_stock_in_two_currencies_is_refused_and_several_stocks_in_several_are_said(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "prices.csv"
+    head = f"{HEAD},Currency"
+    file.write_text(text(f"{ROWS[0]},USD", f"{ROWS[1]},GBp", head=head))
+    with pytest.raises(DataError, match="`Currency`: the prices of AAPL are in GBp, USD"):
+        reading(file)
+    other = ROWS[0].replace("AAPL", "VOD")
+    file.write_text(text(*(f"{row},USD" for row in ROWS), f"{other},GBp", head=head))
+    assert "`Currency` says GBp, USD" in reading(file).plans[0].notes[0]
+    file.write_text(text(*(f"{row},USD" for row in ROWS), head=head))
+    assert reading(file).plans[0].notes == ()
+
+
+def test_of_two_kinds_of_a_bar_the_commoner_is_kept_and_equal_numbers_are_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "prices.csv"
+    head = f"{HEAD},exchange"
+    other = ROWS[0].replace("187.15", "147.15")
+    file.write_text(text(*(f"{row},US" for row in ROWS), f"{other},XLON", head=head))
+    assert bars(file) == BARS
+    file.write_text(text(f"{ROWS[0]},US", f"{other},XLON", head=head))
+    with pytest.raises(DataError, match="`exchange`, and US, XLON have 1 rows each"):
+        reading(file)

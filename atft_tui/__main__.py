@@ -3,6 +3,7 @@
 ``--read-only``: a cockpit to look on; ``serve``: one in a browser.
 """
 
+import gc
 import sys
 
 
@@ -34,6 +35,7 @@ def main() -> int:
     except EngineError as error:
         sys.stderr.write(f"error: {clean_lines(error.message)}\n")
         return error.exit_code
+    gc.disable()  # on again once a place stands: 50 ms of the start went into garbage that is none
     from atft_tui.app import run
 
     return run(workspace, read_only=len(arguments) < len(sys.argv) - 1)

@@ -212,7 +212,9 @@ class CockpitApp(HabitualApp):
         if job.status == "done":
             words = (word for word in job.answer.values() if isinstance(word, str))
             files = [word for word in words if word.startswith("/")]
-            told = "\n".join([job.line, job.last, *files]).strip()
+            verdict = job.answer.get("verdict")
+            said = job.answer.get("action") or (f"verdict: {verdict}" if verdict else job.last)
+            told = "\n".join([job.line, str(said), *files]).strip()
             self.notify(fmt.clean_lines(told), title="done", markup=False, timeout=8)
             return
         error = str(job.answer.get("error", job.last or "it ended without an answer"))

@@ -81,3 +81,24 @@ def moment(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return found.astimezone(dt.UTC) if found.tzinfo else None
+
+
+_MODELS = {
+    "blend": "blend",
+    "network": "network",
+    "lightgbm": "LightGBM",
+    "mlp": "MLP",
+    "ridge": "ridge",
+    "equal_weight": "equal weight",
+    "index": "index",
+    "reversal_1": "1-day reversal",
+    "reversal_5": "5-day reversal",
+    "momentum_12_1": "momentum 12-1",
+    "random": "random scores",
+    "oracle": "oracle",
+}
+
+
+def model(name: str) -> str:
+    """The name of a model or a baseline as a reader knows it; one of the user's own cleaned."""
+    return _MODELS.get(name, clean(name))

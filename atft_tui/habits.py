@@ -5,6 +5,7 @@ desktop tells when something has ended.
 """
 
 import asyncio
+import gc
 import os
 import shlex
 import subprocess
@@ -22,11 +23,11 @@ from atft_tui import format as fmt
 from atft_tui.crash import ReportingApp
 from atft_tui.keymap import read_keymap
 from atft_tui.keys import PLACES, following
-from atft_tui.memory import Memory, remember, remembered
+from atft_tui.memory import LastVisit, remember, remembered
 from atft_tui.readings.feed import names_at_work
 from atft_tui.readings.files import attempted
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
-from atft_tui.styles import THEMES, palette
+from atft_tui.styles import THEMES, KeptStylesheet, palette
 from atft_tui.widgets.bars import KeyBar
 from engine import disk
 from engine.errors import EngineError, UsageError
@@ -42,11 +43,12 @@ class HabitualApp(ReportingApp):
     """The part of the cockpit that is about its user."""
 
     def __init__(self, workspace: Path, *, read_only: bool = False) -> None:
-        self.memory = attempted(remembered).value or Memory()
+        self.memory = attempted(remembered).value or LastVisit()
         places = {place.name for place in PLACES}
         if self.memory.workspace == str(workspace) and self.memory.place in places:
             setattr(self, "DEFAULT_MODE", self.memory.place)  # noqa: B010 - a class's, for Textual
         super().__init__()
+        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
         self.workspace, self.read_only = workspace, read_only
         self.keymap: Mapping[str, str] = {}
         """Names of keys that the user has changed, and what they are now."""
@@ -58,6 +60,7 @@ class HabitualApp(ReportingApp):
 
     def on_mount(self) -> None:
         """Take the user's keys, and watch for runs that end."""
+        self.call_after_refresh(gc.enable)  # `atft_tui.__main__` turned it off
         self.take_keymap()
         self.watch_runs()
 
@@ -83,7 +86,7 @@ class HabitualApp(ReportingApp):
     def remember(self) -> None:
         """Theme and place, for the next visit."""
         place = str(self.current_mode)
-        found = Memory(theme=self.theme, place=place, workspace=str(self.workspace))
+        found = LastVisit(theme=self.theme, place=place, workspace=str(self.workspace))
         if found != self.memory:
             remember(found)
             self.memory = found

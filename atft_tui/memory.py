@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.records import record
 
 
-class Memory(Struct, frozen=True, kw_only=True):
+class LastVisit(Struct, frozen=True, kw_only=True):
     """What was chosen last."""
 
     theme: str = ""
@@ -24,12 +24,12 @@ def path() -> Path:
     return Path(home) / "atft-tui" / "cockpit.json"
 
 
-def remembered() -> Memory:
+def remembered() -> LastVisit:
     """Nothing before the first choice. RecordError for a file that cannot be read."""
-    return record.read_if_there(path(), Memory) or Memory()
+    return record.read_if_there(path(), LastVisit) or LastVisit()
 
 
-def remember(memory: Memory) -> None:
+def remember(memory: LastVisit) -> None:
     """Keep it for the next visit. EngineError or OSError where that cannot be written."""
     path().parent.mkdir(parents=True, exist_ok=True)
     record.write(path(), memory)

@@ -13,6 +13,7 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual.color import Color
+from textual.css.stylesheet import Stylesheet
 from textual.theme import Theme
 
 from atft_tui.glyphs import GLYPHS
@@ -79,7 +80,7 @@ STATUSES = {
         ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], _Status("!", WARN)
     ),
     **dict.fromkeys(
-        ["STOP", "stop", "refused", "missed", "failed", "silent", "crashed", "died"],
+        ["STOP", "NOT VALID", "stop", "refused", "missed", "failed", "silent", "crashed", "died"],
         _Status(GLYPHS.failed, BAD),
     ),
     "rolled back": _Status(GLYPHS.turned, WARN),
@@ -246,3 +247,20 @@ def ink_of(theme: Theme) -> Ink:
 
 
 INK = ink_of(_DARK)
+
+
+class KeptStylesheet(Stylesheet):
+    """Rules that are parsed once for a theme.
+
+    Textual parses all of them anew at each first visit of a place and three times at the start: 30 ms each.
+    """
+
+    def set_variables(self, variables: dict[str, str]) -> None:
+        """Take the colours of a theme; what was parsed with the same ones is kept."""
+        if variables != self._variables:
+            super().set_variables(variables)
+            self._require_parse = True
+
+    def reparse(self) -> None:
+        """Parse what has not been parsed with these colours."""
+        self.parse()

@@ -146,11 +146,17 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     )
 
 
-def _data(workspace: Path) -> _DataNews | None:
+def current_manifest(workspace: Path) -> SnapshotManifest | None:
+    """Of the snapshot in use; None before the first ingest."""
     name = current_id(workspace)
-    if name is None:
+    path = workspace / "data" / SNAPSHOTS / (name or "") / MANIFEST
+    return FILES.record(path, SnapshotManifest) if name else None
+
+
+def _data(workspace: Path) -> _DataNews | None:
+    name, manifest = current_id(workspace), current_manifest(workspace)
+    if manifest is None:
         return None
-    manifest = FILES.record(workspace / "data" / SNAPSHOTS / name / MANIFEST, SnapshotManifest)
     quality = FILES.record_if_there(workspace / QUALITY, CheckedQuality)
     return _DataNews(
         manifest=manifest,

@@ -1,10 +1,12 @@
 """What the runs screen shows, gathered for the view that is open."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Literal
 
 from atft_tui.readings.feed import last_words
@@ -64,6 +66,43 @@ class Overlay:
 
     runs: tuple[OverlayRun, ...]
     pairs: tuple[PairView, ...]
+    by_tag: bool = False
+    """Whether runs with the same tags are one curve; a run without tags stays alone."""
+
+    @property
+    def groups(self) -> tuple[tuple[OverlayRun, ...], ...]:
+        """The runs of each curve, in the order of the marks."""
+        found: dict[object, list[OverlayRun]] = {}
+        for run in self.runs:
+            alike = (self.by_tag and run.about.labels.tags) or run.about.id
+            found.setdefault(alike, []).append(run)
+        return tuple(map(tuple, found.values()))
+
+    def curves(self, of: Callable[[OverlayRun], Curve]) -> list[Curve]:
+        """One for each group: of several runs their mean at the points that all have, and its error."""
+        return [
+            _mean([of(run) for run in group], " ".join(group[0].about.labels.tags))
+            for group in self.groups
+        ]
+
+    def place(self, run_id: str) -> int | None:
+        """The number of a run's curve; None for one that is not among them."""
+        ids = ([run.about.id for run in group] for group in self.groups)
+        return next((n for n, group in enumerate(ids) if run_id in group), None)
+
+
+def _mean(curves: Sequence[Curve], tags: str) -> Curve:
+    if len(curves) == 1:
+        return curves[0]
+    points = [dict(zip(curve.x, curve.y, strict=True)) for curve in curves]
+    shared = sorted(set.intersection(*(set(known) for known in points)))
+    values = [[known[x] for known in points] for x in shared]
+    return Curve(
+        name=f"{tags}, mean of {len(curves)} runs",
+        x=shared,
+        y=[fmean(ys) for ys in values],
+        errors=[stdev(ys) / math.sqrt(len(ys)) for ys in values],
+    )
 
 
 ABSENT = "(absent)"

@@ -1,7 +1,7 @@
 """A form for any command, made from its description: one field per parameter, the command line below."""
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,8 +15,23 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
+from atft_tui.readings.files import attempted
+from atft_tui.readings.home import current_manifest
+from atft_tui.screens.base import utc_now
 from atft_tui.screens.dialogs import Dialog
-from atft_tui.screens.form_fields import PathSuggester, YesNo
+from atft_tui.screens.form_fields import (
+    DATES,
+    FILES,
+    PRESET_WORDS,
+    DateField,
+    PathSuggester,
+    PickDialog,
+    YesNo,
+    row_of,
+    select_of,
+    value_of,
+)
+from atft_tui.screens.form_words import command_words, missing, split, wrong_words
 from atft_tui.styles import DIM, KEY, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
@@ -25,59 +40,14 @@ from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.workspace import config_files
 
-_OTHER_LINES = 12
+_OTHER_LINES = 14
 """Title, hint, command line, problem, buttons and frame."""
 
 
-def command_words(
-    command: Command,
-    values: Mapping[str, str | bool],
-    *,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-) -> list[str]:
-    """``atft-tui`` + these words do what the form says. Empty values are left out."""
-    arguments: list[str] = []
-    options: list[str] = []
-    for parameter in command.parameters:
-        value, option = values.get(parameter.name, ""), f"--{parameter.name.replace('_', '-')}"
-        if parameter.kind == "argument":
-            arguments += _several(parameter, value)
-        elif parameter.kind == "flag":
-            options += [option] if value is True else []
-        else:
-            options += [part for word in _several(parameter, value) for part in (option, word)]
-    if command.configurable:
-        options += ["--preset", preset] if preset else []
-        options += [part for override in overrides for part in ("--set", override)]
-    # Arguments first, as a person would type them; one that looks like an option stands after ``--``.
-    if any(word.startswith("-") for word in arguments):
-        return [command.name, *options, "--", *arguments]
-    return [command.name, *arguments, *options]
-
-
-def missing(command: Command, values: Mapping[str, str | bool]) -> list[str]:
-    """Names of required parameters without a value."""
-    return [
-        parameter.name
-        for parameter in command.parameters
-        if parameter.required and not values.get(parameter.name)
-    ]
-
-
-def split(text: str) -> list[str]:
-    """Words of a line as a shell would take them; an open quote takes the line as it stands."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
-def _several(parameter: Parameter, value: str | bool) -> list[str]:
-    text = str(value).strip() if value is not False else ""
-    if not text or (text == str(parameter.default or "") and parameter.kind == "option"):
-        return []
-    return split(text) if parameter.multiple else [text]
+def last_session(workspace: Path) -> dt.date:
+    """The newest stored session; today where none can be read."""
+    found = attempted(lambda: current_manifest(workspace)).value
+    return dt.date.fromisoformat(found.days[-1]) if found else utc_now().date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +69,7 @@ class CommandForm(Dialog[CommandRequest | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "start", priority=True),
         Binding("f2", "advanced", "all fields, or the usual ones", priority=True),
+        Binding("ctrl+o", "pick", "a file or folder out of a tree", priority=True),
     ]
     settings: ClassVar[Mapping[str, tuple[str, tuple[str, ...]]]] = {}
     """Fields that are short for a ``--set``: name -> key of the configuration and its choices, if few."""
@@ -115,9 +86,9 @@ class CommandForm(Dialog[CommandRequest | None]):
         self.fields: dict[str, Widget] = {}
         """The fields by the name of their parameter."""
         preset = self.given.get("preset", self.command.preset or "")
-        self._preset = _select("preset", PRESETS, preset, PRESET_WORDS)
+        self._preset = select_of("preset", PRESETS, preset, PRESET_WORDS)
         self._settings = {
-            name: _select(f"s-{name}", choices, "", none="as configured")
+            name: select_of(f"s-{name}", choices, "", none="as configured")
             if choices
             else Field(compact=True, id=f"s-{name}")
             for name, (_, choices) in self.settings.items()
@@ -148,7 +119,7 @@ class CommandForm(Dialog[CommandRequest | None]):
                 rows |= {name: (name, widget) for name, widget in self._settings.items()}
                 rows["set"] = ("set", self._overrides)
             for name in sorted(rows, key=self.place_of):
-                self._rows[name] = _row(*rows[name])
+                self._rows[name] = row_of(*rows[name])
                 yield self._rows[name]
         yield self._hint
         yield self._line
@@ -188,8 +159,12 @@ class CommandForm(Dialog[CommandRequest | None]):
         if parameter.kind == "flag":
             return YesNo(value=given == "true", id=name, compact=True)
         if choices := parameter.choices or own:
-            return _select(name, choices, given or default)
-        files = PathSuggester() if parameter.name in _FILES else None
+            return select_of(name, choices, given or default)
+        if parameter.name in DATES:
+            field = DateField(given, placeholder="YYYY-MM-DD", id=name, compact=True)
+            field.begin = last_session(self.workspace)
+            return field
+        files = PathSuggester() if parameter.name in FILES else None
         return Field(given, placeholder=default, id=name, compact=True, suggester=files)
 
     def on_resize(self) -> None:
@@ -200,21 +175,37 @@ class CommandForm(Dialog[CommandRequest | None]):
         room = self.app.size.height * 9 // 10 - _OTHER_LINES
         self._scroll.styles.max_height = max(2, room)
 
+    @on(Input.Changed)
     def on_descendant_focus(self) -> None:
-        """Say what the field with the focus means."""
+        """Say what the field with the focus means, of a day which it is, and the keys there."""
         about = {f"p-{parameter.name}": parameter.help for parameter in self.command.parameters}
         about["preset"] = PRESET_WORDS.get(self.preset or "", "A named set of settings.")
         about["overrides"] = "KEY=VALUE of any setting (8 lists them), several with spaces."
         about |= {f"s-{name}": f"The setting {key}." for name, (key, _) in self.settings.items()}
         name = str(self.focused.id) if self.focused is not None else ""
-        more = "" if self.usual() is None or self.advanced else "  f2: all fields"
-        self._hint.update(Text.assemble((about.get(name, ""), DIM), (more, KEY)))
+        field = self.focused
+        keys = f"  up, down, pgup, pgdn: {field.told()}" if isinstance(field, DateField) else ""
+        keys += "  ctrl+o: pick" if name.removeprefix("p-") in FILES else ""
+        keys += "  f2: all fields" if self.usual() is not None and not self.advanced else ""
+        self._hint.update(Text.assemble((about.get(name, ""), DIM), (keys, KEY)))
+
+    def action_pick(self) -> None:
+        """Fill the path under the cursor of a tree into the field with the focus."""
+        field = self.focused
+        if isinstance(field, Input) and str(field.id).removeprefix("p-") in FILES:
+
+            def take(path: str | None) -> None:
+                field.value = path or field.value
+
+            begun = Path(field.value or ".").expanduser()
+            folders = (begun, *begun.parents)
+            self.app.push_screen(PickDialog(next(f for f in folders if f.is_dir())), take)
 
     # ---- values --------------------------------------------------------------------------------
 
     def values(self) -> dict[str, str | bool]:
         """What each field holds, by the parameter's name."""
-        return {name: _value(widget) for name, widget in self.fields.items()}
+        return {name: value_of(widget) for name, widget in self.fields.items()}
 
     def words(self) -> list[str]:
         """The whole command line after ``atft-tui``."""
@@ -225,14 +216,14 @@ class CommandForm(Dialog[CommandRequest | None]):
     @property
     def preset(self) -> str | None:
         """The chosen preset; None where there is none or the command takes none."""
-        return (str(_value(self._preset)) or None) if self.command.configurable else None
+        return (str(value_of(self._preset)) or None) if self.command.configurable else None
 
     @property
     def overrides(self) -> tuple[str, ...]:
         """The words of the field ``set``, and those that other fields are short for."""
         if not self.command.configurable:
             return ()
-        values = {self.settings[name][0]: _value(w) for name, w in self._settings.items()}
+        values = {self.settings[name][0]: value_of(w) for name, w in self._settings.items()}
         short = (f"{key}={value}" for key, value in values.items() if value)
         return (*short, *split(self._overrides.value))
 
@@ -249,6 +240,8 @@ class CommandForm(Dialog[CommandRequest | None]):
         lacking = missing(self.command, self.values())
         if lacking:
             return f"needs {', '.join(lacking)}"
+        if wrong := wrong_words(self.command, self.values()):
+            return wrong
         if not self.command.configurable:
             return ""
         from engine.config.file import resolve
@@ -300,51 +293,3 @@ class BesideForm(CommandForm):
         self.query_one(".start").set_class(narrow, "stacked")
         if narrow:
             self._scroll.styles.max_height = self.least
-
-
-_FILES = (
-    "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
-    "earnings", "valuation", "disclosures", "holdings", "positions", "output",
-)  # fmt: skip
-"""Parameters that name a file or a folder."""
-
-
-def _row(label: str, widget: Widget) -> Horizontal:
-    return Horizontal(Label(label, classes="field", markup=False), widget, classes="row")
-
-
-PRESET_WORDS = {
-    "cpu-small": "A small network on the core features: tens of minutes on two cores.",
-    "base": "The usual network on all features: hours on two cores, minutes on a GPU.",
-    "large": "Four times as wide: needs a GPU with 16 GiB or more.",
-    "demo": "The made-up market of the demo: minutes on two cores.",
-    "planted": "A made-up market whose answer only the graph can hear.",
-}
-"""A sentence on each preset."""
-
-
-def _select(
-    name: str,
-    choices: Iterable[str],
-    chosen: str,
-    words: Mapping[str, str] | None = None,
-    none: str = "(none)",
-) -> Select[str]:
-    told = {choice: (words or {}).get(choice, "") for choice in choices}
-    options = [
-        (Text.assemble(fmt.clean(choice), (f"  {about}" if about else "", DIM)), choice)
-        for choice, about in told.items()
-    ]
-    known = any(chosen == choice for _, choice in options)
-    return Select(
-        options, value=chosen if known else Select.NULL, id=name, prompt=none, compact=True
-    )
-
-
-def _value(widget: Widget) -> str | bool:
-    if isinstance(widget, Checkbox):
-        return widget.value
-    if isinstance(widget, Select):
-        return "" if widget.value is Select.NULL else str(widget.value)
-    assert isinstance(widget, Input)
-    return widget.value

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,13 +17,14 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import answer_of
 from atft_tui.readings.config import ChangedSetting, changes
+from atft_tui.readings.files import attempted
 from atft_tui.screens.command_form import BesideForm
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from atft_tui.widgets.data_panels import reading_lines, verdict_words
 from atft_tui.widgets.lines import broken
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.plans import PreflightResult, PreflightRow
+from engine.records.preflight import PreflightResult, PreflightRow, rows_of_files
 from engine.records.record import RecordError
 from engine.records.snapshot import SourceReading
 
@@ -75,7 +77,8 @@ class TrainForm(BesideForm):
     async def _look(self) -> None:
         self.found, self._asked = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
-        self._checks.update(Text("preflight: looking …", style=DIM))
+        first = attempted(partial(rows_of_files, self.workspace))  # the child tells what is damaged
+        self._draw(first.value or (), "looking: device, memory, time ...")
         await asyncio.sleep(_QUIET_S)
         try:
             found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
@@ -90,9 +93,12 @@ class TrainForm(BesideForm):
         # A process of its own, which ends with this form.
         answer = await answer_of(self.workspace, words)
         self.found = record.convert(answer, PreflightResult, "preflight").told()
-        self._checks.update(checks_text(self.found, self._checks.size.width or 80))
+        self._draw(self.found)
         if self._asked and self.is_current:
             self.action_start()  # which says what is red
+
+    def _draw(self, rows: tuple[PreflightRow, ...], looking: str = "") -> None:
+        self._checks.update(checks_text(rows, self._checks.size.width or 80, looking))
 
     def problem(self) -> str:
         """Also what the preflight refuses. While it looks, asking once waits, asking twice does not."""
@@ -112,11 +118,15 @@ _NAMES = 18
 """Columns of mark, verdict and name."""
 
 
-def checks_text(rows: tuple[PreflightRow, ...], width: int = 80) -> Text:
-    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one, each in its column."""
+def checks_text(rows: tuple[PreflightRow, ...], width: int = 80, looking: str = "") -> Text:
+    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one, each in its column.
+
+    ``looking``: what is not known yet.
+    """
     red = sum(row.verdict == "stop" for row in rows)
-    verdict = f"a run could not start: {red} red\n" if red else "a run can start\n"
-    text = Text.assemble(("Preflight  ", STRONG), (verdict, BAD if red else GOOD))
+    verdict = f"a run could not start: {red} red" if red else looking or "a run can start"
+    style = BAD if red else DIM if looking else GOOD
+    text = Text.assemble(("Preflight  ", STRONG), (f"{verdict}\n", style))
     for row in rows:
         found = status(row.verdict)
         text.append(f"{found.mark} {row.verdict:<5}", style=found.style)

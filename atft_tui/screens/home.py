@@ -15,12 +15,14 @@ from textual.widgets.option_list import Option
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
+from atft_tui.keys import SCREENS
 from atft_tui.readings.home import HomeMore, HomeNews, MoreReader, read_home
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import parts, upcoming
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
+from atft_tui.widgets.bars import KeyBar
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.lines import line
@@ -119,6 +121,13 @@ class HomeScreen(CockpitScreen[_Now]):
             panel.show_value(value.more if panel.id in _MORE else news)
         self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
         self.show_steps(news)
+        keys = {key.action: key.description for key in SCREENS["home"] if key.show}
+        if news.champion is None:  # a signal would be refused
+            del keys["ask('signals')"]
+        else:  # what a day needs stays in the line where that is short
+            daily = ("open", "ask('signals')", "schedule")
+            keys = {name: keys[name] for name in sorted(keys, key=lambda name: name not in daily)}
+        self.query_one(KeyBar).offer(keys)
         if value.more is None:
             self.reread()
         else:

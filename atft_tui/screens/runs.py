@@ -1,6 +1,7 @@
 """The runs: which is best, how they differ, and what to do with them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -12,7 +13,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.runs import RunList
-from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View
+from atft_tui.readings.runs_screen import VIEWS, Overlay, RunsReading, RunsValue, View
 from atft_tui.screens.dialogs import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
@@ -45,7 +46,6 @@ _EMPTY = """No runs in this workspace yet.
 
   n       start one (train, or the demo on a synthetic market)
   ctrl+p  every command
-  ?       help
 
 On a fresh workspace start with the demo: it makes its own market, trains, backtests and writes a report.
 """
@@ -72,6 +72,8 @@ class RunsScreen(RunActions):
         self.quick = QuickFilter()
         self.details: bool | None = None
         """Whether they are shown beside or instead of the list; None: where there is room."""
+        self.by_tag = False
+        """Whether the overlay shows runs with the same tags as one curve."""
         self.other = False
         """The second picture of a view instead of the first, where only one has room."""
         self.comparison: str | None = None
@@ -80,6 +82,7 @@ class RunsScreen(RunActions):
         """Whether the tables tell what days their figures rest on."""
         self._cursor: str | None = None
         self._reading: RunsReading | None = None
+        self._overlay: Overlay | None = None
 
     def body(self) -> Iterable[Widget]:
         letters = self._letter_of
@@ -126,8 +129,9 @@ class RunsScreen(RunActions):
         if value.list.pending == 0:
             self.marked = tuple(run_id for run_id in self.marked if run_id in known)
         self._show_list(value)
+        self._overlay = value.overlay and replace(value.overlay, by_tag=self.by_tag)
         for panel in (OverlayRankIC, OverlayLoss, PairsPanel):
-            self.query_one(panel).show_value(value.overlay)
+            self.query_one(panel).show_value(self._overlay)
         self.table("#runs-figures").set_rows(value.overlay.runs if value.overlay else ())
         self._show_diff(value)
         self.table("#runs-comparisons").set_rows(value.comparisons)
@@ -221,8 +225,10 @@ class RunsScreen(RunActions):
         tabs.display = there
         text = tab_line(_TITLES.values(), _TITLES[self.view])
         text.append("  marked " if self.marked else "", styles.DIM)
-        for letter, style, run_id in zip(LETTERS, LETTER_STYLES, self.marked, strict=False):
-            text.append(letter, style=style).append(f" {run_id[-4:]} ")
+        for run_id in self.marked:
+            letter = self._letter_of(run_id)
+            text.append(letter, LETTER_STYLES[LETTERS.index(letter)]).append(f" {run_id[-4:]} ")
+        text.append("  T by tag" * (self.view == "overlay" and len(self.marked) > 1), styles.KEY)
         tabs.update(text)
 
     def headline(self, width: int) -> Text:
@@ -251,7 +257,9 @@ class RunsScreen(RunActions):
         return self.query_one(selector, BrowseTable)
 
     def _letter_of(self, run_id: str) -> str:
-        return LETTERS[self.marked.index(run_id)] if run_id in self.marked else ""
+        own = self.marked.index(run_id) if run_id in self.marked else None
+        place = self._overlay.place(run_id) if self._overlay else own
+        return "" if place is None else LETTERS[place]
 
     @property
     def selected(self) -> str | None:
@@ -294,6 +302,13 @@ class RunsScreen(RunActions):
     def action_details(self) -> None:
         self.details = not self._shows_details
         self.action_view("runs")
+
+    def action_by_tag(self) -> None:
+        """One curve for the runs with the same tags, and back to one for each run."""
+        self.by_tag = not self.by_tag
+        self.action_view("overlay")
+        if self.value is not None:
+            self.show(self.value)
 
     def action_other(self) -> None:
         self.other = not self.other

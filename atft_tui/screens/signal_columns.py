@@ -9,8 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.seals import ShownCard
 from atft_tui.readings.signal import StockLine
-from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN
-from atft_tui.widgets.card import verdict_text
+from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN, status_text
 from atft_tui.widgets.column import TableColumn, numbers
 from atft_tui.widgets.why_panel import move_text
 from engine.records.shadow import PARTS, ShadowRow
@@ -127,7 +126,7 @@ def _why(shown: ShownCard) -> str:
 
 SESSIONS: tuple[TableColumn[ShownCard], ...] = (
     TableColumn("signal", lambda card: card.name, 14),
-    TableColumn("card", verdict_text, 11, value=lambda card: card.word),
+    TableColumn("card", lambda card: status_text(card.word), 11, value=lambda card: card.word),
     TableColumn("seal", _standing, 9, value=lambda card: card.standing),
     TableColumn("digest", lambda card: card.digest[:12], 12, value=lambda card: card.digest),
     TableColumn("why", _why),

@@ -8,11 +8,10 @@ from typing import Any
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import RUNNING, Job, outcome
 from atft_tui.readings.desk import Shadow
 from atft_tui.readings.seals import ShownCard
-from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN, noted
+from atft_tui.styles import BAD, BETTER, DIM, PLAIN, REVERSE, STRONG, WARN, noted, status
 from atft_tui.widgets.curve_picture import picture
 from atft_tui.widgets.curves import Chart, Curve
 from atft_tui.widgets.lines import beside, line, page, row, start, wrapped
@@ -24,12 +23,6 @@ from engine.records.figure import SURE, Figure
 from engine.records.record import RecordError, convert
 from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 
-MARKS = {
-    "TRADE": (GLYPHS.done, GOOD),
-    "HOLD": (GLYPHS.stopped, WARN),
-    "STOP": (GLYPHS.failed, BAD),
-    "NOT VALID": (GLYPHS.failed, BAD),
-}
 _GROUPS = (
     ("data", ("data", "fresh", "quality"), "ok"),
     ("model", ("model_age", "live_rank_ic", "gate", "dispersion"), "ok"),
@@ -40,17 +33,17 @@ _GROUPS = (
 
 
 def card_line(shown: ShownCard) -> Text:
-    """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 d)``; the row cuts what is too much."""
-    card, (mark, style) = shown.card, MARKS[shown.word]
+    """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (12 sessions old)``; the row cuts what is too much."""
+    card, found = shown.card, status(shown.word)
     revision = f" r{shown.revision}" if shown.revision else ""
     exchange = fmt.clean(card.exchange) if card else ""
     head = f" {fmt.clean(shown.session)}{revision} {exchange} "
-    text = line((head, STRONG), (f" {mark} {shown.word} ", style + REVERSE))
+    text = line((head, STRONG), (f" {found.mark} {shown.word} ", found.style + REVERSE))
     if card is None:
         trouble = fmt.clean(shown.trouble)
-        return text.append(f"  seal {shown.standing}: {trouble}. Do not trade on it.", style)
+        return text.append(f"  seal {shown.standing}: {trouble}. Do not trade on it.", found.style)
     for light in card.troubles:
-        text.append(f"  {_told(light)}", MARKS[light.verdict][1])
+        text.append(f"  {_told(light)}", status(light.verdict).style)
     if shown.standing == "unsealed":
         text.append("  nothing is sealed yet")
     for word, value in _fine(card):
@@ -59,15 +52,9 @@ def card_line(shown: ShownCard) -> Text:
     return text
 
 
-def verdict_text(shown: ShownCard) -> Text:
-    """Mark and word, for a cell of a table."""
-    mark, style = MARKS[shown.word]
-    return Text(f"{mark} {shown.word}", style=style)
-
-
 def _light_text(light: Light) -> Text:
-    mark, style = MARKS[light.verdict]
-    return Text(f"{mark} {'ok' if light.verdict == 'TRADE' else light.verdict:<5}", style=style)
+    found, word = status(light.verdict), "ok" if light.verdict == "TRADE" else light.verdict
+    return Text(f"{found.mark} {word:<5}", found.style)
 
 
 def _told(light: Light) -> str:
@@ -82,8 +69,9 @@ def _fine(card: Card) -> Iterator[tuple[str, str]]:
     for word, names, value in _GROUPS:
         if there & set(names) and not bad & set(names):
             light = card.light("model_age") if word == "model" else None
-            known = light is not None and isinstance(light.value, float)
-            yield word, f"{value} (age {light.value:.0f} d)" if light and known else value
+            age = light.value if light else None
+            old = f" ({fmt.counted(int(age), 'session')} old)" if isinstance(age, float) else ""
+            yield word, value + old
     if card.orders is None:
         return
     if "turnover" not in bad:
@@ -306,7 +294,7 @@ def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
     curve = Curve(
         name="mean gap at the open", x=range(len(gaps)), y=gaps, errors=errors, quiet=noise
     )
-    chart = Chart(curves=[curve], x_name="session", zero=True, y_words=lambda v: f"{v:+.1f}")
+    chart = Chart(curves=[curve], x_name="day", zero=True, y_words=lambda v: f"{v:+.1f}")
     return list(picture(chart, width, min(height, _HIGHEST_CHART)).split("\n"))
 
 

@@ -10,8 +10,19 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import outcome
 from atft_tui.readings.desk import Desk, Schedule
 from atft_tui.readings.seals import Champion
-from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, RUNNING, STRONG, WARN, noted, status
-from atft_tui.widgets.card import MARKS as CARDS
+from atft_tui.styles import (
+    BAD,
+    DIM,
+    GOOD,
+    HERE,
+    PLAIN,
+    RUNNING,
+    STRONG,
+    WARN,
+    noted,
+    status,
+    status_text,
+)
 from atft_tui.widgets.lines import line, page, row, start, wrapped
 from atft_tui.widgets.panel import PartPanel
 from engine.records.agenda import BookedSession
@@ -182,7 +193,7 @@ def _warnings(value: Schedule, width: int) -> list[Text]:
 
 def _session(entry: BookedSession, zone: str, width: int) -> Text:
     mark, style = _STATES.get(entry.state, (GLYPHS.waiting, PLAIN))
-    card, card_style = CARDS.get(entry.verdict or "", ("", PLAIN))
+    card = status_text(entry.verdict) if entry.verdict else Text()
     moment = entry.decided_at or entry.next_at
     when = "decided" if entry.decided_at else "tries" if entry.state == "due" else "since"
     detail = f"{when} {moment:%m-%d} {both_times(moment, zone)}"
@@ -195,7 +206,7 @@ def _session(entry: BookedSession, zone: str, width: int) -> Text:
     return row(
         (str(entry.session), 10),
         (f"{mark} {entry.state}", 9, style),
-        (f"{card} {fmt.clean(entry.verdict or '')}", 7, card_style),
+        (card, 7),
         (detail, max(0, width - 29), PLAIN if entry.reason else DIM),
     )
 

@@ -74,7 +74,8 @@ def _no_card(out: Lines, news: HomeNews) -> None:
     out.space()
     if news.champion is None:
         out.prose("A signal needs a champion:", (">", styles.KEY), "leads there step by step.")
-    out.prose(("s", styles.KEY), "then seals what to trade after the newest session.")
+    else:
+        out.prose(("s", styles.KEY), "seals what to trade after the newest session.")
 
 
 def _orders(card: Card) -> list[str | tuple[str, Style]]:
@@ -274,7 +275,8 @@ def _trades(out: Lines, news: HomeNews) -> None:
     if card is None:
         out.say(("No list yet.", styles.STRONG))
         out.space()
-        out.prose("A signal has them:", ("s", styles.KEY), "makes one of the champion.")
+        key, what = ("s", "makes one.") if news.champion else (">", "leads there step by step.")
+        out.prose("A signal has them:", (key, styles.KEY), what)
         return
     if card.verdict != "TRADE" and out.roomy:
         out.say((f"! the card says {card.verdict}: not to be traded as it is", styles.WARN))

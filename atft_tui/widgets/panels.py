@@ -44,7 +44,7 @@ class RankICPanel(StatePanel, ChartPanel[RunState]):
         return Chart(
             curves=[curve],
             x_name="epoch",
-            levels=[(event.name, event.rank_ic) for event in _rivals(value)],
+            levels=[(fmt.model(event.name), event.rank_ic) for event in _rivals(value)],
             band=epochs[-1].null_band if epochs else math.nan,
             end=float(max(1, planned - 1)),
             parts=starts,
@@ -79,7 +79,7 @@ def _before(state: RunState, width: int) -> list[Text]:
         lines.append(Text(f"last: {fmt.clean(now.note)}" if now.note else "", style=DIM))
     for rival in _rivals(state):
         figure = fmt.rank_ic(rival.rank_ic, rival.rank_ic_se, rival.n_dates)
-        lines.append(line((f"{fmt.clean(rival.name):<18}", DIM), figure))
+        lines.append(line((f"{fmt.model(rival.name):<18}", DIM), figure))
     return lines
 
 
@@ -141,9 +141,9 @@ def _against(state: RunState, rank_ic: float, error: float) -> list[Text]:
     # Both errors as if they were independent: on the same days the true one is smaller, so this is careful.
     error = SURE * math.hypot(error, rival.rank_ic_se)
     word, style = ("ahead of", GOOD) if gap > 0 else ("behind", WARN)
-    told = f"{word} {fmt.clean(rival.name)} by {abs(gap):.4f} (validation)"
+    told = f"{word} {fmt.model(rival.name)} by {abs(gap):.4f} (validation)"
     if not abs(gap) > error:
-        told, style = f"~ level with {fmt.clean(rival.name)}: {gap:+.4f} (validation)", DIM
+        told, style = f"~ level with {fmt.model(rival.name)}: {gap:+.4f} (validation)", DIM
     return [Text(told, style=style)]
 
 
@@ -160,7 +160,7 @@ def _tested(state: RunState) -> list[Text]:
         lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
     if (gap := found.against) is not None:
         interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}] paired"
-        words = f"{fmt.number(gap.difference)} against {fmt.clean(gap.name)}  {interval}"
+        words = f"{fmt.number(gap.difference)} against {fmt.model(gap.name)}  {interval}"
         style = {"above": GOOD, "below": WARN}.get(gap.verdict, DIM)
         lines.append(Text.assemble(("test ", DIM), words, (f"  {gap.verdict}", style)))
     return lines

@@ -34,7 +34,7 @@ class OverlayRankIC(ChartPanel[Overlay]):
     none: ClassVar[str] = "None of the marked runs has a validation yet."
 
     def chart(self, value: Overlay) -> Chart:
-        return Chart(curves=[run.rank_ic for run in value.runs], x_name="epoch")
+        return Chart(curves=value.curves(lambda run: run.rank_ic), x_name="epoch")
 
 
 class OverlayLoss(ChartPanel[Overlay]):
@@ -43,7 +43,7 @@ class OverlayLoss(ChartPanel[Overlay]):
     none: ClassVar[str] = "None of the marked runs has logged a step yet."
 
     def chart(self, value: Overlay) -> Chart:
-        return Chart(curves=[run.loss for run in value.runs], x_name="epoch")
+        return Chart(curves=value.curves(lambda run: run.loss), x_name="epoch")
 
 
 class PairsPanel(PlacePanel[Overlay]):
@@ -54,7 +54,8 @@ class PairsPanel(PlacePanel[Overlay]):
         if not value.pairs:
             more = "" if len(value.runs) > 1 else " (mark two at least)"
             return Text(f"None on file: c compares the marked runs{more}.", style=DIM)
-        letters = {run.about.id: LETTERS[n] for n, run in enumerate(value.runs)}
+        ids = [run.about.id for run in value.runs]
+        letters = {i: i[-4:] if value.by_tag else LETTERS[n] for n, i in enumerate(ids)}
         lines = []
         for pair in value.pairs:
             gap = pair.gap

@@ -273,7 +273,9 @@ def _reach(name: str, operator: Operator, number: int) -> int:
     return number + (operator.across not in ("", "bars"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True, slots=True, eq=False
+)  # a context remembers by plan: another has other windows
 class Plan:
     """The parts of several expressions that belong together: what several need is computed once a context,
     and windows over the same series in one pass. So a value's last bits depend on the whole plan.
@@ -307,7 +309,7 @@ class Plan:
         if node.group:
             return self._window(node, x)
         if node.key in self._shared:
-            return x.once(("expression", node.key), lambda: self._computed(node, x))
+            return x.once((self, node.key), lambda: self._computed(node, x))
         return self._computed(node, x)
 
     def _computed(self, node: Node, x: Context) -> Array:
@@ -332,7 +334,7 @@ class Plan:
             return rolled(*(_whole(value, shape) for value in values), windows, *node.share)
 
         several = len(windows) > 1 or node.key in self._shared or group in self._windows
-        results = x.once(("expression", group), compute) if several else compute()
+        results = x.once((self, group), compute) if several else compute()
         found = results[operator.pick][windows.index(int(node.number))]
         return found if operator.power == 1.0 else found**operator.power
 

@@ -1,12 +1,9 @@
-"""The options of long work, kept in its run so that it can go on as it was begun; and what `preflight` says
-of it before it begins.
-"""
+"""The options of long work, kept in its run so that it can go on as it was begun."""
 
 import re
 from datetime import date
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from engine.errors import UsageError
 from engine.records.train import NETWORK
@@ -15,7 +12,6 @@ WALKFORWARD_PLAN, COMPARISON_PLAN, STUDY_PLAN = "walkforward.json", "request.jso
 _SESSIONS = {"y": 252, "m": 21, "": 1}
 DEFAULT_SIZES = "64,128,256"
 _STUDY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
-_PreflightVerdict = Literal["ok", "warn", "stop"]
 
 
 class WalkforwardPlan(Struct, frozen=True, kw_only=True):
@@ -111,26 +107,3 @@ def iso_day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
-
-
-class PreflightRow(Struct, frozen=True):
-    """One thing that a run needs; ``stop`` keeps the run from starting."""
-
-    name: str
-    value: str
-    verdict: _PreflightVerdict
-    hint: str = ""
-
-
-class PreflightResult(Struct, frozen=True, kw_only=True):
-    """All rows. An answer without rows is of a preflight that could not be made; only it has an error."""
-
-    verdict: Literal["ok", "stop"] = "stop"
-    rows: tuple[PreflightRow, ...] = ()
-    error: str | UnsetType = UNSET
-    hint: str | UnsetType = UNSET
-
-    def told(self) -> tuple[PreflightRow, ...]:
-        """The rows, or the error as the one red row."""
-        error = self.error or "it ended without an answer"
-        return self.rows or (PreflightRow("preflight", error, "stop", self.hint or ""),)

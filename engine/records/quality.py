@@ -112,6 +112,11 @@ class _QualityFigures(Struct, frozen=True, kw_only=True):
     """E.g. "data incomplete 2,812/3,950"; empty when the last session is complete."""
 
     @property
+    def line(self) -> str:
+        """``ok: 1,234 bars, 30 symbols to 2019-08-09``."""
+        return f"{self.verdict}: {self.rows_out:,} bars, {self.symbols:,} symbols to {self.last}"
+
+    @property
     def allows_signals(self) -> bool:
         """Whether a trade list may be made from the last session."""
         return self.verdict != "refused" and self.last_session_complete

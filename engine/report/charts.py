@@ -18,8 +18,8 @@ _EDGE = 1e12
 _MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
 _SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 (\d+) (\d+)"')
-_LETTER = 6.4
-"""Width of a letter of the legend, pixels."""
+_LETTER, _LEGEND_ROW = 9.6, 22
+"""Width of a letter of the legend and height of its rows, pixels: at the size that a phone shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def lines(
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
-    parts.append(_legend(list(series), height + 12))
-    return _svg("".join(parts), title=title, height=height + 22)
+    legend, rows = _legend(list(series), height + 12)
+    return _svg("".join([*parts, legend]), title=title, height=height + _LEGEND_ROW * rows + 6)
 
 
 def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:
@@ -245,14 +245,16 @@ def heat_map(
     return _svg("".join(parts), title=title, height=top + 4 + row * len(rows))
 
 
-def _legend(names: Sequence[str], y: float) -> str:
-    """Names in a row, each after a dash of its line."""
-    parts, x = [], float(_LEFT)
+def _legend(names: Sequence[str], y: float) -> tuple[str, int]:
+    """Names in rows, each after a dash of its line; and how many rows."""
+    parts, x, rows = [], float(_LEFT), 1
     for i, name in enumerate(names):
+        if x > _LEFT and x + 24 + _LETTER * len(name) > _WIDTH - _RIGHT:
+            x, y, rows = float(_LEFT), y + _LEGEND_ROW, rows + 1
         parts.append(f'<path class="s{i}" d="M{x:.1f},{y:.1f}h18"/>')
         parts.append(_text(x + 24, y + 4, name, "start"))
         x += 24 + _LETTER * len(name) + 16
-    return "".join(parts)
+    return "".join(parts), rows
 
 
 def _thinned(n: int) -> list[int]:
@@ -292,7 +294,8 @@ def _grid(y: _PixelScale, *, percent: bool, count: int = 5) -> str:
 
 def _dates(x: _PixelScale, labels: Sequence[str], height: int) -> str:
     last = len(labels) - 1
-    places = sorted({round(last * i / 5) for i in range(6)})
+    # Five: a phone has no room for more, whose letters are 18 pixels of ours high.
+    places = sorted({round(last * i / 4) for i in range(5)})
     anchors = {0: "start", last: "end"}
     return "".join(_text(x(i), height - 10, labels[i], anchors.get(i, "middle")) for i in places)
 

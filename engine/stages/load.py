@@ -125,13 +125,7 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
     What only judges, the test days, keeps its own returns. A feature of `loss.neutral_to` that is not among
     the columns is a ConfigError.
     """
-    names = dataset.features.features
-    unknown = [name for name in config.loss.neutral_to if name not in names]
-    if unknown:
-        raise ConfigError(
-            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(names)} features",
-            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
-        )
+    require_neutral(config, dataset.features.features)
     weight_S = recency_weights(
         dataset.features.dates_S.size, split.train, config.training.recency_half_life
     )
@@ -140,6 +134,16 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
         deciding = np.concatenate([split.train, split.validation])
         features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
+
+
+def require_neutral(config: Config, names: Sequence[str]) -> None:
+    """ConfigError where a feature of `loss.neutral_to` is not among the columns."""
+    unknown = [name for name in config.loss.neutral_to if name not in names]
+    if unknown:
+        raise ConfigError(
+            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(names)} features",
+            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
+        )
 
 
 def recency_weights(

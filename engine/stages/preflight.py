@@ -7,18 +7,18 @@ from engine import disk
 from engine.config import Config
 from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
-from engine.data.store import PanelStore
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
-from engine.records.audit import AUDIT, read_audit
-from engine.records.drill import read_drill
-from engine.records.plans import PreflightResult, PreflightRow
+from engine.records.preflight import PreflightResult, PreflightRow, audit_row, drill_row
+from engine.runs.sink import NullSink
 from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
 from engine.stages.context import Outcome, StageContext
+from engine.stages.load import require_neutral
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
+from engine.training.pace import most_steps, step_seconds
 
 _CALENDAR_WARNING_DAYS = 60
 
@@ -31,8 +31,8 @@ def preflight(context: StageContext) -> Outcome:
         device,
         _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
-        _audit(context),
-        _drill(context),
+        audit_row(context.workspace),
+        drill_row(context.workspace),
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
@@ -71,6 +71,32 @@ def _jobs_row(config: Config, needs: Needs, free: float) -> PreflightRow:
     return PreflightRow("jobs", f"{found.jobs} at a time: {found.why}", "ok", hint)
 
 
+def _time_row(config: Config, n_features: int, stocks: int, sessions: int) -> PreflightRow:
+    """How long the network's epochs take at most, by a step that is timed now."""
+    try:
+        device = choose_device(config.training.device, NullSink())
+    except EngineError:
+        return PreflightRow("time", "not known without the device", "ok")
+    steps = most_steps(config, sessions)
+    if not steps:
+        what, key = (
+            f"of {sessions:,} sessions none is left to train on",
+            "split.validation_sessions",
+        )
+        return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
+    each = step_seconds(config, n_features, stocks, device)
+    value = f"at most {told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
+    hint = "the network's phases to their last epoch, most end early; its rivals come on top"
+    return PreflightRow("time", value, "ok", hint)
+
+
+def told_duration(seconds: float) -> str:
+    """``3.4 h``, ``12 min`` or ``40 s``."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 def _device(context: StageContext) -> PreflightRow:
     try:
         device = choose_device(context.config.training.device, context.sink)
@@ -85,9 +111,11 @@ def _data(context: StageContext) -> list[PreflightRow]:
     try:
         panel = open_panel(context.workspace, config)
         quality = panel.report
+        chosen = chosen_features(panel, config, with_graph=config.graph.kind != "none")
+        require_neutral(config, [feature.name for feature in chosen])
     except EngineError as error:
         return [PreflightRow("data", error.message, "stop", error.hint)]
-    n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
+    n_features = len(chosen)
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values())
@@ -100,7 +128,7 @@ def _data(context: StageContext) -> list[PreflightRow]:
     return [
         PreflightRow(
             "data",
-            f"{quality.verdict}: {quality.rows_out:,} bars, {quality.symbols:,} symbols to {quality.last}",
+            quality.line,
             "ok" if quality.verdict == "ok" else "warn",
             "" if quality.verdict == "ok" else "`atft-tui check` lists the findings",
         ),
@@ -120,6 +148,7 @@ def _data(context: StageContext) -> list[PreflightRow]:
             free_ram,
             "lower training.days_per_step or the size of the universe",
         ),
+        _time_row(config, n_features, stocks_a_day, quality.sessions),
         _room("disk", stored, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
@@ -132,35 +161,6 @@ def _data(context: StageContext) -> list[PreflightRow]:
 
 def _how_long(days: int) -> str:
     return f"for {days:,} more days" if days < 9999 else "without an end"
-
-
-def _audit(context: StageContext) -> PreflightRow:
-    """What the look-ahead audit said of the data at hand."""
-    found = read_audit(context.workspace)
-    if found is None:
-        hint = "`atft-tui audit` proves that nothing sees ahead"
-        return PreflightRow("audit", "not run", "warn", hint)
-    if not found.passed:
-        first, path = found.leaks[0], context.workspace / AUDIT
-        told = f"{first.check}: {first.name} sees ahead"
-        return PreflightRow("audit", told, "stop", f"see {path}")
-    try:
-        same = found.snapshot == PanelStore(context.workspace / "data").current()
-    except EngineError:
-        same = False
-    when = f"passed {found.when[:10]}"
-    if same:
-        return PreflightRow("audit", when, "ok")
-    return PreflightRow("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
-
-
-def _drill(context: StageContext) -> PreflightRow:
-    """When faults were last injected into a copy of the workspace, and what came of them."""
-    found = read_drill(context.workspace)
-    if found is None:
-        return PreflightRow("drill", "never", "ok", "`atft-tui drill` tries faults on a copy")
-    value = f"{found.at[:10]}: {found.line}"
-    return PreflightRow("drill", value, "ok" if found.passed else "warn")
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:

@@ -28,7 +28,7 @@ def step_bytes(config: Config, n_features: int, n_stocks: int) -> int:
     """
     with torch.device("meta"):
         model = build_model(config, n_features).train()
-        batch = _shapes(config, n_features, n_stocks)
+        batch = batch_of_shapes(config, n_features, n_stocks)
         kept: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:
@@ -46,8 +46,8 @@ def step_bytes(config: Config, n_features: int, n_stocks: int) -> int:
     return graph + _COPIES * weights + (_READY_BATCHES + _PASSING_WINDOWS) * window
 
 
-def _shapes(config: Config, n_features: int, n_stocks: int) -> Batch:
-    """A batch on the device whose tensors have no numbers."""
+def batch_of_shapes(config: Config, n_features: int, n_stocks: int) -> Batch:
+    """A batch, on the device that is the default, whose tensors have no numbers yet."""
     days, T, H, k = (
         config.training.days_per_step,
         config.split.window,

@@ -85,9 +85,14 @@ def test_check_looks_at_cleaned_sessions_once(market: Path) -> None:
 def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     done = atft_here(market, "preflight", *SETTINGS)
     assert done.code == 0, done.err
-    for name in ("torch", "device", "mode", "data", "memory", "disk", "calendar", "workspace"):
+    for name in ("torch", "device", "mode", "data", "memory", "time", "disk", "calendar"):
         assert name in done.out
     assert "stop" not in done.out
+    few = ["--set", 'features.breadth="named"', "--set", 'features.columns=["return_5"]']
+    told = atft_here(market, "preflight", "--json", *SETTINGS, *few)
+    assert (told.code, "beta_60 is not among the 1 feature" in told.json["error"]) == (6, True)
+    short = atft_here(market, "preflight", *SETTINGS, "--set", "split.test_sessions=500")
+    assert (short.code, "none is left to train on" in short.err) == (6, True)
     refused = atft_here(market, "preflight", "--device", "cuda", "--json")
     if refused.code:
         assert refused.code == 6

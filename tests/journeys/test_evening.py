@@ -1,39 +1,58 @@
 """An evening at the keyboard: from a file of prices to a sealed signal, by keys that the screen names."""
 
+import codecs
+import datetime as dt
 import os
 import re
 import select
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
 from engine.config.edit import set_key
+from engine.data.calendar import sessions_between
 from tests.conftest import SMALL
 from tests.tui.test_terminal import spawn
 
-SESSIONS, STOCKS = 420, 40
-PATIENCE_S = 600.0
-ESCAPES = re.compile(rb"\x1b(\[[0-9;?<>=]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])")
-ENTER, CTRL_S = b"\r", b"\x13"
+SESSIONS, STOCKS = 420, 30
+WIDTH, HEIGHT = 160, 48
+PATIENCE_S = 900.0
+TOKEN = re.compile(r"\x1b\[([0-9;?<>=]*)[ -/]*([@-~])|\x1b\][^\x07]*\x07|\x1b[^\[\]]|\n|[^\x1b\n]+")
+"""A sequence of a terminal, a line's end, or text."""
+BEGUN = re.compile(r"\x1b(\[[0-9;?<>=]*[ -/]*|\][^\x07]*)?$")
+"""A sequence whose end has not come yet."""
+CTRL_S = "\x13"
+SETTINGS = (
+    *SMALL,
+    'features.breadth="named"',
+    'features.columns=["return_5","return_20","return_40","volatility_20"]',
+    "loss.neutral_to=[]",
+    "training.day_stride=4",
+    "training.null_draws=50",
+    "training.learning_rate=0.005",
+    "universe.min_price=0",
+    "universe.min_turnover=0",
+)
+"""What such a person has in the workspace's config.toml: a small network on a few columns."""
 
 
 def write_prices(path: Path) -> None:
-    """Stocks that come back on the day after they moved: there is something to learn."""
+    """To the last session that has closed; what drifts goes on drifting, so there is something to learn."""
     rng = np.random.default_rng(0)
-    days = pl.date_range(
-        pl.date(2018, 1, 1), pl.date(2020, 1, 1), interval="1d", eager=True
-    ).filter(pl.int_range(731, eager=True) % 7 < 5)[:SESSIONS]
-    moves = rng.normal(0, 0.015, (SESSIONS, STOCKS))
-    for day in range(1, SESSIONS):
-        moves[day] -= 0.4 * moves[day - 1]
+    yesterday = dt.date.today() - dt.timedelta(days=1)
+    days = sessions_between("XNYS", yesterday - dt.timedelta(days=800), yesterday)[-SESSIONS:]
+    drift, moves = np.zeros(STOCKS), rng.normal(0, 0.015, (SESSIONS, STOCKS))
+    for day in range(SESSIONS):
+        drift = 0.97 * drift + rng.normal(0, 0.0015, STOCKS)
+        moves[day] += drift
     close = (30 * np.exp(moves.cumsum(axis=0))).ravel()
     pl.DataFrame(
         {
-            "date": np.repeat(days.to_numpy(), STOCKS),
+            "date": np.repeat(days, STOCKS),
             "symbol": [f"S{n:02d}" for n in range(STOCKS)] * SESSIONS,
             "open": close, "high": close * 1.01, "low": close * 0.99, "close": close,
             "volume": np.full(close.size, 1e7),
@@ -41,78 +60,111 @@ def write_prices(path: Path) -> None:
     ).write_csv(path)  # fmt: skip
 
 
-@dataclass
-class Evening:
-    """The program at our end of its terminal, and all that it painted."""
+class Glass:
+    """What stands on a terminal's screen after what was written to it."""
 
-    master: int
-    seen: str = ""
-    read: int = 0
-    """How much of it the person has read."""
-    raw: bytearray = field(default_factory=bytearray)
+    def __init__(self) -> None:
+        self.cells = [[" "] * WIDTH for _ in range(HEIGHT)]
+        self.row = self.column = 0
+        self.rest = ""
+        self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def feed(self, content: bytes) -> None:
+        text = self.rest + self.decode(content)
+        begun = BEGUN.search(text)
+        self.rest = begun[0] if begun else ""
+        for found in TOKEN.finditer(text.removesuffix(self.rest)):
+            if found[2] == "H":
+                row, _, column = found[1].partition(";")
+                self.row, self.column = int(row or 1) - 1, int(column or 1) - 1
+            elif found[0] == "\n":
+                self.row, self.column = self.row + 1, 0
+            elif not found[0].startswith("\x1b"):
+                self.write(found[0])
+
+    def write(self, text: str) -> None:
+        for char in text:
+            wide = cell_len(char)
+            if wide and self.row < HEIGHT and self.column + wide <= WIDTH:
+                self.cells[self.row][self.column : self.column + wide] = [char, ""][:wide]
+                self.column += wide
+
+    @property
+    def text(self) -> str:
+        return "\n".join("".join(row).rstrip() for row in self.cells)
+
+
+class Evening:
+    """The program at our end of its terminal. A key is pressed only where the screen names it."""
+
+    def __init__(self, master: int) -> None:
+        self.master, self.glass = master, Glass()
+        self.screens: list[str] = []
+
+    def look(self, seconds: float = 0.2) -> str:
+        """The screen after what comes in so long."""
+        if select.select([self.master], [], [], seconds)[0]:
+            self.glass.feed(os.read(self.master, 65536))
+        return self.glass.text
 
     def wait(self, *words: str) -> str:
-        """Read on until one of these stands on the screen; which one."""
+        """Until one of these stands on the screen; which one."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
-            if select.select([self.master], [], [], 0.2)[0]:
-                self.raw += os.read(self.master, 65536)
-                self.seen = ESCAPES.sub(b"", bytes(self.raw)).decode("utf-8", "replace")
-            new = self.seen[self.read :]
+            text = self.look()
             for word in words:
-                if word in new:
-                    self.read += new.index(word) + len(word)
+                if word in text:
+                    self.screens.append(text)
+                    assert '{"' not in text, f"raw JSON:\n{text}"
                     return word
-        raise AssertionError(f"none of {words} in {PATIENCE_S} s: ...{self.seen[-1500:]}")
+        raise AssertionError(f"none of {words} in {PATIENCE_S} s:\n{self.glass.text}")
 
-    def press(self, keys: bytes) -> None:
-        os.write(self.master, keys)
+    def press(self, keys: str, named: str) -> None:
+        """Press what the screen names by these words."""
+        self.wait(named)
+        os.write(self.master, keys.encode())
 
-    def take(self, command: str, *then: str) -> str:
-        """The step that the screen names: `>` opens its form, ctrl+s starts it."""
-        self.press(b">")
+    def take(self, command: str, named: str = "") -> None:
+        """The step that comes next: `>` opens its form, ctrl+s starts it."""
+        self.press(">", f"next: {named or command}")
         self.wait(f"$ atft-tui {command}")
-        self.wait("a run can start" if command == "train" else "(ctrl+s)")
-        self.press(CTRL_S)
-        return self.wait(*then)
+        if command == "train":
+            self.wait("a run can start")
+        self.press(CTRL_S, "(ctrl+s)")
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_evening_by_keys(tmp_path: Path) -> None:
     prices, workspace = tmp_path / "prices.csv", tmp_path / "ws"
     write_prices(prices)
-    for setting in (
-        *SMALL,
-        "training.day_stride=4",
-        "training.null_draws=50",
-        "universe.min_price=0",
-        "universe.min_turnover=0",
-    ):
+    for setting in SETTINGS:
         set_key(workspace, *setting.split("=", 1))
     process, master = spawn(
-        workspace, COLUMNS="160", LINES="48", XDG_STATE_HOME=str(tmp_path / "state")
+        workspace, COLUMNS=str(WIDTH), LINES=str(HEIGHT), XDG_STATE_HOME=str(tmp_path / "state")
     )
+    evening = Evening(master)
     try:
-        evening = Evening(master)
-        evening.wait("i  ingest")
-        evening.press(b"i")
-        evening.wait("enter shows it")
-        evening.press(str(prices).encode() + ENTER)
-        evening.wait("enter stores it")
-        evening.press(ENTER)
-        evening.wait("next: check")
-        evening.take("check", "next: train")
-        evening.take("train", "next: backtest")
-        evening.take("backtest", "next: audit")
-        evening.take("audit", "next: promote")
-        told = evening.take("promote", "next: signals", "next: train on")
+        evening.press("i", " i ingest ")
+        evening.press(f"{prices}\r", "enter shows it")
+        evening.press("\r", "enter stores it")
+        evening.take("check")
+        evening.take("train")
+        evening.wait("running  ")  # the place where it is watched, to its end
+        evening.take("backtest")
+        evening.take("audit")
+        evening.take("promote")
+        told = evening.wait("next: signals", "next: train on")
         if told == "next: signals":
-            evening.take("signals", "next: schedule")
+            evening.take("signals")
+            evening.press("7", "next: schedule")
+            evening.press("c", " c schedule once ")
+            evening.wait("atft-tui schedule once")
         else:
-            assert "the gate refused" in evening.seen
-        assert '{"' not in evening.seen
-        evening.press(b"q")
+            evening.wait("the gate refused")
+        evening.press("q", " q quit ")
         assert process.wait(PATIENCE_S) == 0
     finally:
+        (tmp_path / "screens.txt").write_text("\n\f\n".join(evening.screens))
         process.kill()
         os.close(master)

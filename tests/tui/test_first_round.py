@@ -22,7 +22,7 @@ from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.network_panels import VariablesPanel
 from atft_tui.widgets.panels import RankICPanel, VerdictPanel
 from atft_tui.widgets.step_panels import GradientPanel
-from engine.records.plans import PreflightRow
+from engine.records.preflight import PreflightRow
 from engine.runs.events import (
     Advanced,
     AttentionLogged,

@@ -1,5 +1,6 @@
 """Forms: few named choices first, the rest a key away, and what is typed lands where it is described."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ from textual.widgets import Input, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens import forms
-from atft_tui.screens.command_form import PRESET_WORDS, CommandForm
-from atft_tui.screens.form_fields import PathSuggester
+from atft_tui.screens.command_form import CommandForm
+from atft_tui.screens.form_fields import PRESET_WORDS, DateField, PathSuggester, PickDialog
 from engine.config.file import PRESETS
 from tests.tui.steps import shown, wait_until
 
@@ -83,3 +84,41 @@ async def test_a_path_is_completed_as_far_as_it_is_there(tmp_path: Path) -> None
     assert await suggest(f"{tmp_path}/bars/x") is None
     assert await suggest(f"{tmp_path}/nowhere/x") is None
     assert await suggest("") is None
+
+
+async def test_a_day_is_moved_by_the_arrows_and_told(tmp_path: Path) -> None:
+    """Without data the arrows begin with today; what is no day stays, is told and starts nothing."""
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot, "walkforward")
+        field = form.fields["first_test"]
+        assert isinstance(field, DateField)
+        field.focus()
+        field.begin = dt.date(2016, 12, 30)
+        await pilot.press("up")
+        await wait_until(pilot, lambda: "Fri 30 December 2016" in shown(form))
+        await pilot.press("up", "up", "pagedown")
+        assert field.value == "2016-12-04"
+        assert form.words() == ["walkforward", "--first-test", "2016-12-04"]
+        await pilot.press("backspace")
+        await wait_until(pilot, lambda: "'2016-12-0' is no day" in shown(form))
+        await pilot.press("down", "ctrl+s")
+        assert (field.value, pilot.app.screen) == ("2016-12-0", form)
+        await wait_until(pilot, lambda: "first test: '2016-12-0' is not a date" in shown(form))
+
+
+async def test_a_file_is_picked_from_a_tree_that_begins_with_what_was_typed(tmp_path: Path) -> None:
+    bars = tmp_path / "bars"
+    bars.mkdir()
+    (bars / "[bold]p\x1b.csv").touch()
+    async with CockpitApp(tmp_path / "ws").run_test(size=(120, 40)) as pilot:
+        form = await opened(pilot, "ingest")
+        field = form.query_one("#p-prices", Input)
+        field.value = f"{bars}/nothing"
+        field.focus()
+        await wait_until(pilot, lambda: "ctrl+o: pick" in shown(form))
+        await pilot.press("ctrl+o")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PickDialog))
+        await wait_until(pilot, lambda: "[bold]p .csv" in shown(pilot.app.screen))
+        await pilot.press("ctrl+s")  # the folder itself is under the cursor
+        await wait_until(pilot, lambda: pilot.app.screen is form)
+        assert field.value == str(bars)

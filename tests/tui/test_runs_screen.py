@@ -14,7 +14,8 @@ from textual.widgets import Input, OptionList
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import Job
-from atft_tui.readings.run_details import RunFile
+from atft_tui.readings.run_details import Course, RunFile
+from atft_tui.readings.runs_screen import Overlay, OverlayRun
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog, QuickFilterDialog
 from atft_tui.screens.runs import RunsScreen
@@ -22,6 +23,7 @@ from atft_tui.styles import THEMES
 from atft_tui.widgets.search_panels import OverlayRankIC
 from engine.files import write_json
 from engine.records.protocol import CountedLook
+from engine.records.run import Labels, RunSummary
 from engine.runs.events import EpochEvaluated, RunEvent, RunFinished
 from engine.runs.labels import add_tags, set_note
 from engine.runs.looks import add_looks
@@ -114,6 +116,50 @@ async def test_views_of_two_marked_runs(
         assert on_runs(pilot).marked == ()
         await pilot.press("v")
         await until_shown(pilot, "Nothing is marked")
+
+
+def tagged(run_id: str, tags: tuple[str, ...], losses: dict[int, float]) -> OverlayRun:
+    about = RunSummary(
+        id=run_id, command="train", status="done", created="", labels=Labels(tags=tags)
+    )
+    return OverlayRun(about, Course(losses=tuple(losses.items())))
+
+
+def test_runs_with_the_same_tags_are_one_curve_their_mean_and_its_error() -> None:
+    """By hand: 0.1 and 0.2 have the mean 0.15 and, of two, the standard error 0.05; an epoch that only one
+    of them has is left out.
+    """
+    runs = (
+        tagged("a", ("wide",), {0: 0.1, 1: 0.3, 2: 9.0}),
+        tagged("b", (), {0: 1.0}),
+        tagged("c", ("wide",), {0: 0.2, 1: 0.5}),
+        tagged("d", (), {0: 2.0}),
+    )
+    each = Overlay(runs, ())
+    assert [curve.name for curve in each.curves(lambda run: run.loss)] == ["a", "b", "c", "d"]
+    grouped = Overlay(runs, (), by_tag=True)
+    wide, *alone = grouped.curves(lambda run: run.loss)
+    assert (wide.name, list(wide.x)) == ("wide, mean of 2 runs", [0.0, 1.0])
+    assert wide.y == pytest.approx([0.15, 0.4])
+    assert wide.errors == pytest.approx([0.05, 0.1])
+    assert [curve.name for curve in alone] == ["b", "d"]
+    assert [grouped.place(name) for name in "abcdx"] == [0, 1, 0, 2, None]
+
+
+async def test_an_overlay_by_tag_is_a_key_away(tmp_path: Path, runs: list[Run]) -> None:
+    for run in runs[:2]:
+        add_tags(run, ["baseline"])
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        await visit(pilot, "runs")
+        await settle(pilot)
+        await pilot.press("down", "down", "space", "space", "v")
+        await until_shown(pilot, "T by tag")
+        await pilot.press("T")
+        await until_shown(pilot, "baseline, mean of 2 runs")
+        screen = on_runs(pilot)
+        assert {screen._letter_of(run.id) for run in runs[:2]} == {"A"}
+        await pilot.press("T")
+        await wait_until(pilot, lambda: "mean of 2 runs" not in shown(screen))
 
 
 async def test_figures_on_confirmation_days_say_how_often_anybody_looked(

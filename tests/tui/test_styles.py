@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from atft_tui import styles
 from atft_tui.app import CockpitApp
-from atft_tui.styles import SAFE, THEMES, ink_of, palette
+from atft_tui.styles import SAFE, THEMES, KeptStylesheet, ink_of, palette
 from atft_tui.widgets.panel import PlacePanel
 
 Vector = NDArray[np.float64]
@@ -180,3 +180,16 @@ async def test_the_next_theme_repaints_what_is_on_the_screen(tmp_path: Path) -> 
 def test_a_word_without_a_meaning_is_dim_and_every_word_has_a_mark() -> None:
     assert styles.status("who knows").style is styles.DIM
     assert all(found.mark.strip() for found in styles.STATUSES.values())
+
+
+def test_rules_are_parsed_once_for_a_theme_and_anew_for_another() -> None:
+    sheet = KeptStylesheet(variables={"ink": "#ff0000"})
+    sheet.add_source("A { color: $ink; }", read_from=("a", ""))
+    (first,) = sheet.rules
+    sheet.set_variables({"ink": "#ff0000"})
+    sheet.reparse()
+    assert sheet.rules[0] is first
+    sheet.add_source("B { color: $ink; }", read_from=("b", ""))
+    sheet.set_variables({"ink": "#0000ff"})
+    sheet.reparse()
+    assert [rule.styles.color.hex for rule in sheet.rules] == ["#0000FF", "#0000FF"]

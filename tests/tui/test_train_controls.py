@@ -16,7 +16,7 @@ from atft_tui.screens.forms import TrainForm, checks_text
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
 from engine.records import record
-from engine.records.plans import PreflightResult, PreflightRow
+from engine.records.preflight import PreflightResult, PreflightRow
 from engine.runs import launch
 from engine.runs.events import (
     Continued,

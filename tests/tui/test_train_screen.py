@@ -57,7 +57,7 @@ async def test_a_finished_run_shows_figures_with_error_and_band(
     assert "null band" in text
     assert "gat" in text
     assert "baseline" in text
-    assert "lightgbm" in text
+    assert "LightGBM" in text
 
 
 async def test_every_panel_is_in_reach_at_80x24(workspace: Path, make_run: MakeRun) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from atft_tui.screens.command_form import command_words, missing, split
+from atft_tui.screens.form_words import command_words, missing, split, wrong_words
 from engine.cli import _build
 from engine.commands import BY_NAME, COMMANDS, Command, Parameter
 
@@ -72,3 +72,11 @@ def test_an_open_quote_takes_the_words_as_they_stand() -> None:
     assert split("a 'b c' d") == ["a", "b c", "d"]
     assert split("it's so") == ["it's", "so"]
     assert BY_NAME["train"].launchable
+
+
+def test_what_is_no_number_or_no_day_is_named() -> None:
+    command = BY_NAME["walkforward"]
+    assert wrong_words(command, {"seeds": "3", "first_test": "2016-12-30"}) == ""
+    assert wrong_words(command, {"seeds": "three"}) == "seeds: 'three' is not a number"
+    told = wrong_words(command, {"first_test": "30/12/2016"})
+    assert told == "first test: '30/12/2016' is not a date, write YYYY-MM-DD"

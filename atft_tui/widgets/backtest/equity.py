@@ -12,10 +12,11 @@ from rich.text import Text
 from textual import events
 from textual.message import Message
 
+from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves, Series
 from atft_tui.styles import DIM, INK, STRONG, Ink, ink_of
-from atft_tui.widgets.backtest.words import kept, percent, shown
+from atft_tui.widgets.backtest.words import kept, percent
 from atft_tui.widgets.canvas import Canvas, CellScale, column_of, placed, ticks
 from atft_tui.widgets.chart import LETTERS, Trace, plot
 from atft_tui.widgets.chart_panel import ChartPanel
@@ -147,7 +148,7 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
 
     names = kept(sorted(rivals, key=end, reverse=True), count)
     out = [
-        _Drawn(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
+        _Drawn(fmt.model(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
         for i, name in enumerate(names)
     ]
     if value.before is not None and len(value.before) == len(value.curves.equity):

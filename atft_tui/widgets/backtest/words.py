@@ -22,20 +22,6 @@ from engine.records.backtest import (
     compare_settings,
 )
 
-_SHOWN = {
-    "blend": "blend",
-    "network": "network",
-    "lightgbm": "LightGBM",
-    "mlp": "MLP",
-    "ridge": "ridge",
-    "equal_weight": "equal weight",
-    "index": "index",
-    "reversal_1": "1-day reversal",
-    "reversal_5": "5-day reversal",
-    "momentum_12_1": "momentum 12-1",
-    "random": "random scores",
-    "oracle": "oracle",
-}
 _NO_RUN = " Backtest: no run has one yet"
 _WIDE = 110
 """Columns from which on the headline has room for rivals."""
@@ -50,11 +36,6 @@ _FIRST = ("lightgbm", "equal_weight", "index")
 """Kept before any other."""
 _LAST = ("oracle", "random")
 """Kept only where there is room: what nobody can have, and what knows nothing."""
-
-
-def shown(name: str) -> str:
-    """The name of a baseline as a reader knows it."""
-    return _SHOWN.get(name, fmt.clean(name))
 
 
 def kept(names: Sequence[str], count: int) -> list[str]:
@@ -98,7 +79,7 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
             # The order of the curves: a rival has the colour of its own.
             colour = ink.others[names.index(name) % len(ink.others)]
             style = ink.quiet if name == "random" else colour
-            rows.append(drawn(shown(name), rival, GLYPHS.rival, style))
+            rows.append(drawn(fmt.model(name), rival, GLYPHS.rival, style))
     labels = {v: f"{v:g}" for v in ticks(scale.low, scale.high, max(2, scale.columns // 7))}
     axis = axis_row(scale, labels, ink.quiet)
     rows.append(line(" " * _NAME, axis, (" Sharpe", ink.quiet)))

@@ -61,6 +61,21 @@ def test_a_line_by_hand() -> None:
     assert value("-close", x)[0][0] == -10.0
 
 
+def test_files_with_other_windows_over_one_series_do_not_share_them() -> None:
+    """In one context each has the values that it has alone."""
+    x = small([[10.0, 11.0, 12.0, 9.0, 8.0, 12.0]])
+    texts = {
+        "two": "Mean(close, 2)",
+        "four": "Mean(close, 4)",
+        "both": "Mean(close, 4) - Mean(close, 2)",
+    }
+    last = {
+        name: of_file(name, f'expression = "{text}"')[0].compute(x)[0, -1]
+        for name, text in texts.items()
+    }
+    assert last == pytest.approx({"two": 10.0, "four": 10.25, "both": 0.25})
+
+
 def test_truth_and_choice_by_hand() -> None:
     x = small([[10.0, 11.0, 12.0, 9.0, NAN, 12.0]])
     assert value("close > 10 and close < 12", x)[0] == pytest.approx(

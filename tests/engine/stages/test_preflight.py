@@ -7,15 +7,14 @@ import pytest
 from engine.config import Config
 from engine.config.file import override
 from engine.disk import there
+from engine.files import write_text
 from engine.records import record
 from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
-from engine.records.plans import PreflightResult, PreflightRow
+from engine.records.preflight import PreflightResult, PreflightRow, audit_row, rows_of_files
 from engine.records.record import RecordError
-from engine.runs.sink import NullSink
 from engine.stages.audit import _text
 from engine.stages.capacity import GIB, Needs
-from engine.stages.context import StageContext, StopFlag
-from engine.stages.preflight import _audit, _jobs_row, _mode_row, _room
+from engine.stages.preflight import _jobs_row, _mode_row, _room, told_duration
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -62,20 +61,33 @@ def test_the_number_of_processes_is_said_with_its_reason() -> None:
     assert (row.value[:9], row.hint) == ("1 at a ti", "")
 
 
-def where(workspace: Path) -> StageContext:
-    return StageContext(workspace=workspace, config=Config(), sink=NullSink(), stop=StopFlag())
-
-
 def test_the_audit_stops_warns_or_is_well(tmp_path: Path) -> None:
-    assert _audit(where(tmp_path)).verdict == "warn"
+    assert audit_row(tmp_path).verdict == "warn"
     record.write(tmp_path / AUDIT, FAILED)
-    row = _audit(where(tmp_path))
+    row = audit_row(tmp_path)
     assert (row.verdict, row.value) == ("stop", "features: tomorrow sees ahead")
     record.write(
         tmp_path / AUDIT, AuditResult(verdict="passed", when="2026-01-06T10", snapshot="s")
     )
-    row = _audit(where(tmp_path))
+    row = audit_row(tmp_path)
     assert (row.verdict, row.value) == ("warn", "passed 2026-01-06, on other data")
+
+
+def test_files_alone_tell_of_data_audit_and_drill(tmp_path: Path) -> None:
+    (red,) = rows_of_files(tmp_path)
+    assert (red.name, red.verdict) == ("data", "stop")
+    record.write(tmp_path / AUDIT, FAILED)
+    write_text(tmp_path / "data" / "CURRENT", "s1", listed=False)
+    data, audit, drill = rows_of_files(tmp_path)
+    assert (data.value, data.verdict) == ("not checked yet", "warn")
+    assert (audit.verdict, drill.value) == ("stop", "never")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (12_240, "3.4 h")]
+)
+def test_a_time_is_told_in_one_unit(seconds: float, told: str) -> None:
+    assert told_duration(seconds) == told
 
 
 def test_an_audit_comes_back_as_it_was_and_a_damaged_one_names_the_field(tmp_path: Path) -> None:
@@ -96,7 +108,7 @@ def test_the_text_of_an_audit_names_every_leak() -> None:
 
 
 def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
-    assert str(there(where(tmp_path / "a" / "b").workspace)) == str(tmp_path)
+    assert str(there(tmp_path / "a" / "b")) == str(tmp_path)
 
 
 def test_an_answer_with_rows_has_no_error_in_json() -> None:

@@ -43,7 +43,7 @@ def test_the_card_is_what_the_engine_sealed(tmp_path: Path) -> None:
     assert card.card.lights == made.lights
     assert card.digest == (tmp_path / "signals" / DAYS[2] / SEAL).read_text().strip()
     assert card_line(card).plain.split()[:4] == [DAYS[2], "XTKS", "✓", "TRADE"]
-    assert "model ok (age 12 d)" in card_line(card).plain
+    assert "model ok (12 sessions old)" in card_line(card).plain
 
 
 def test_unchanged_files_give_the_same_values(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_attempt_that_sealed_nothing(tmp_path: Path) -> None:
     assert shown is not None
     assert (shown.standing, shown.word) == ("unsealed", "HOLD")
     line = card_line(shown).plain
-    assert "■ HOLD   data incomplete 2,812/3,950  nothing is sealed yet" in line
+    assert "! HOLD   data incomplete 2,812/3,950  nothing is sealed yet" in line
 
 
 def test_what_an_older_or_newer_version_wrote(tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def ingest(
     securities: str | None,
     index: str | None,
     columns: str | None,
+    options: str | None = None,
+    flow: str | None = None,
+    margin: str | None = None,
+    short: str | None = None,
+    statements: str | None = None,
+    earnings: str | None = None,
+    valuation: str | None = None,
+    disclosures: str | None = None,
+    holdings: str | None = None,
     append: bool = False,
     until: str | None = None,
     actions: str | None = None,
@@ -52,14 +61,12 @@ def ingest(
     timezone: str | None = None,
     price_scale: str | None = None,
     factor: str | None = None,
-    **optional: str | None,
 ) -> Outcome:
     """Read a source and make it the current snapshot; the same data give the same snapshot.
 
     ``append``: the bars of the files are laid over the stored ones. ``until``: the synthetic market as it
     was known at the close of that day. ``dry_run``: everything but storing. ``undo``: back to the snapshot
-    before. Everything is judged and summed up before the new snapshot becomes the current one. ``optional``:
-    files of the tables in `engine.data.tables.OPTIONAL`, by name.
+    before. Everything is judged and summed up before the new snapshot becomes the current one.
     """
     if undo:
         if source is not None or append or dry_run:
@@ -74,7 +81,10 @@ def ingest(
         prices=prices,
         columns=columns,
         tables={
-            "securities": securities, "index": index, "actions": actions, **optional,
+            "securities": securities, "index": index, "actions": actions, "options": options,
+            "flow": flow, "margin": margin, "short": short, "statements": statements,
+            "earnings": earnings, "valuation": valuation, "disclosures": disclosures,
+            "holdings": holdings,
         },
         reading={
             "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,

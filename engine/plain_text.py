@@ -1,8 +1,6 @@
 """Text from outside made plain: shown, never obeyed; and names as people read them."""
 
-import html
 import re
-from html.entities import html5
 
 _UNSAFE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x1f\x7f-\x9f]"
@@ -43,5 +41,9 @@ def readable(text: str) -> str:
 
 
 def _resolved(reference: re.Match[str]) -> str:
+    # Here, not above: its table takes 5 ms of the start of every screen, which resolves nothing.
+    import html
+    from html.entities import html5
+
     name = reference[0][1:]
     return html.unescape(reference[0]) if name[0] == "#" or name in html5 else reference[0]

@@ -30,7 +30,6 @@ from engine.records.agenda import (
     Outlook,
     ProcessState,
 )
-from engine.records.database import read_records, read_rows
 from engine.runs import lock
 
 _FOLDER = Path("schedule")
@@ -98,6 +97,9 @@ def read_agenda(workspace: Path, now: dt.datetime, *, limit: int = 10) -> Agenda
 
 
 def _with_rows(agenda: Agenda, book: Path, limit: int) -> Agenda:
+    # Here, not above: SQLite takes 7 ms of the start of every screen, most of which have no book.
+    from engine.records.database import read_records, read_rows
+
     newest = "FROM alerts ORDER BY created_at DESC, key, channel LIMIT ?"
     errands = "FROM errands ORDER BY state = 'done', next_at DESC LIMIT ?"
     sessions = "FROM sessions ORDER BY session DESC, exchange LIMIT ?"

@@ -1,12 +1,13 @@
-"""The 79 columns by Qlib's own expression engine, in Qlib's own Python: run as a script, never imported.
+"""Alpha158 by Qlib's own expression engine, in Qlib's own Python: run as a script, never imported.
 
-``python alpha158_qlib.py DATA RESULT``: DATA is a Qlib data folder. A contender whose one work is `evaluate`
-(caches off, one process). The first, which is not for the clock, leaves the values in RESULT as an array
-[rows, 79], rows by (instrument, date).
+``python alpha158_qlib.py DATA RESULT``: DATA is a Qlib data folder. A contender with two works (caches off,
+one process): `evaluate` takes the 79 columns of `WANTED`, `every` all 158. The first, which is not for the
+clock, leaves the values in RESULT as an array [rows, columns], rows by (instrument, date).
 """
 
 import os
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import qlib
@@ -32,20 +33,24 @@ def main() -> None:
         redis_port=-1,
     )
     include = [name if name != "MIN" else "LOW" for name in WANTED]  # Qlib's key of MIN
-    fields, names = Alpha158DL.get_feature_config(
-        {"kbar": {}, "rolling": {"windows": [5, 10, 20, 30, 60], "include": include}}
-    )
-    loader = QlibDataLoader(config={"feature": (fields, names)})
+    rolling = {"windows": [5, 10, 20, 30, 60], "include": include}
+    some = Alpha158DL.get_feature_config({"kbar": {}, "rolling": rolling})
+    every = Alpha158DL.get_feature_config()
 
-    def evaluate() -> None:
-        H.clear()
-        frame = loader.load(instruments="all")
-        if not os.path.exists(result):
-            frame.columns = frame.columns.get_level_values(-1)
-            frame = frame.swaplevel().sort_index()
-            np.save(result, frame[ordered(names)].to_numpy(dtype=np.float64))
+    def work(columns: tuple[list[str], list[str]], order: list[str]) -> Callable[[], None]:
+        loader = QlibDataLoader(config={"feature": columns})
 
-    serve({"evaluate": evaluate})
+        def evaluate() -> None:
+            H.clear()
+            frame = loader.load(instruments="all")
+            if not os.path.exists(result):
+                frame.columns = frame.columns.get_level_values(-1)
+                frame = frame.swaplevel().sort_index()
+                np.save(result, frame[order].to_numpy(dtype=np.float64))
+
+        return evaluate
+
+    serve({"evaluate": work(some, ordered(some[1])), "every": work(every, every[1])})
 
 
 def ordered(names: list[str]) -> list[str]:

@@ -35,7 +35,8 @@ CATALOG: tuple[Feature, ...] = (
     *bars.INTERACTION, *bars.VALIDITY,
 )  # fmt: skip
 _FILE = "catalog.json"
-_TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own", "text"))
+_HOW = ("compute", "together", "depth", "own", "text")
+_TOLD = tuple(f.name for f in fields(Feature) if f.name not in _HOW)
 """What is said of a feature; the rest is how it is computed."""
 
 

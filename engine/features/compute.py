@@ -123,8 +123,14 @@ def _batch(
     def fill(rows: slice) -> None:
         context = _context(inputs, start, first, stop, rows)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for f, feature in enumerate(batch):
-                values_FNT[f, rows] = feature.compute(context)[:, first - start :]
+            for together, of_one in itertools.groupby(enumerate(batch), lambda f: f[1].together):
+                members = list(of_one)
+                if together is not None:
+                    names = [feature.name for _, feature in members]
+                    together(names, context, values_FNT, members[0][0], rows.start)
+                    continue
+                for f, feature in members:
+                    values_FNT[f, rows] = feature.compute(context)[:, first - start :]
 
     size = _PORTION if own else max(stocks, 1)
     _side_by_side(fill, [slice(n, n + size) for n in range(0, stocks, size)])

@@ -7,17 +7,16 @@ look-back and table follow from the text.
 
 import ast
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NoReturn
 
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.features.context import Array, Context
-from engine.features.operators import COLUMNS, ONE, OPERATORS, SESSIONS, Operator, Unit
+from engine.features.columns import COLUMNS, ONE, SESSIONS, Unit
+from engine.features.operators import OPERATORS, Operator
 from engine.features.rolling import lookback_ewm
 
 _LONGEST_TEXT, _LONGEST_WINDOW, _DEEPEST = 4000, 2520, 40
@@ -271,74 +270,3 @@ def _reach(name: str, operator: Operator, number: int) -> int:
         return lookback_ewm(number)
     # The others of the sector are the members of the session before.
     return number + (operator.across not in ("", "bars"))
-
-
-@dataclass(
-    frozen=True, slots=True, eq=False
-)  # a context remembers by plan: another has other windows
-class Plan:
-    """The parts of several expressions that belong together: what several need is computed once a context,
-    and windows over the same series in one pass. So a value's last bits depend on the whole plan.
-    """
-
-    roots: tuple[Node, ...]
-    _windows: dict[str, list[int]] = field(default_factory=dict)
-    _shared: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        parts = [node for root in self.roots for node in root.walk()]
-        for node in parts:
-            if node.group and node.own:
-                windows = self._windows.setdefault(node.group, [])
-                windows += [int(node.number)] if int(node.number) not in windows else []
-        count = Counter(node.key for node in parts)
-        self._shared.update(key for key, times in count.items() if times > 1)
-
-    def lookback(self, node: Node) -> int:
-        """Sessions before t on which the last bit of a value may depend, with what is computed beside it."""
-        before = max((self.lookback(argument) for argument in node.arguments), default=0)
-        own = node.lookback - max((argument.lookback for argument in node.arguments), default=0)
-        if windows := self._windows.get(node.group):
-            own += max(windows) - int(node.number) if "ema" not in node.group else 0
-        return before + own
-
-    def value(self, node: Node, x: Context) -> Array:
-        """``[N, S]``, ``[1, S]`` where it is the same for all stocks, ``[]`` of a number."""
-        if node.operator is None:
-            return np.asarray(node.number) if node.unit is None else COLUMNS[node.key].read(x)
-        if node.group:
-            return self._window(node, x)
-        if node.key in self._shared:
-            return x.once((self, node.key), lambda: self._computed(node, x))
-        return self._computed(node, x)
-
-    def _computed(self, node: Node, x: Context) -> Array:
-        operator, values = node.operator, [self.value(one, x) for one in node.arguments]
-        assert operator is not None
-        assert operator.run is not None
-        if operator.across:
-            shape = (len(x.dense.symbols), x.dense.dates_S.size)
-            return operator.run(x, _whole(values[0], shape))
-        return operator.run(*values, *([int(node.number)] if "n" in operator.takes else []))
-
-    def _window(self, node: Node, x: Context) -> Array:
-        operator, group = node.operator, node.group
-        assert operator is not None
-        assert operator.rolled is not None
-        rolled = operator.rolled
-        windows = self._windows.get(group, [int(node.number)])
-
-        def compute() -> Sequence[Sequence[Array]]:
-            values = [self.value(one, x) for one in node.arguments]
-            shape = np.broadcast_shapes(*(np.shape(value) for value in values))
-            return rolled(*(_whole(value, shape) for value in values), windows, *node.share)
-
-        several = len(windows) > 1 or node.key in self._shared or group in self._windows
-        results = x.once((self, group), compute) if several else compute()
-        found = results[operator.pick][windows.index(int(node.number))]
-        return found if operator.power == 1.0 else found**operator.power
-
-
-def _whole(value: Array, shape: tuple[int, ...]) -> Array:
-    """The value in full: compiled code takes no view that is read-only."""
-    return value if np.shape(value) == shape else np.array(np.broadcast_to(value, shape))

@@ -1,6 +1,6 @@
 """One named input of the network: what it is, what it needs, and the function that computes it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _Array = NDArray[np.float64]
 _Scope = Literal["stock", "market"]
 AT_CLOSE = "known at the close of the session"
+Together = Callable[[Sequence[str], "Context", NDArray[np.float32], int, int], None]
+"""Of features by name, context, ``[F, N, T]``, and the first feature and the first stock to write there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Feature:
     """How many running sums are taken of one another: each reaches up to a block further back."""
     own: bool = False
     """A stock's value depends on its own row and the market only, so stocks can be taken in portions."""
+    together: "Together | None" = None
+    """What computes all features that have the same one in one pass, instead of `compute`."""
     text: str = ""
     """Digest of the file of a feature of the workspace's own; empty for those of the catalog."""
 

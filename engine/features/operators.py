@@ -7,7 +7,7 @@ missing entries are left out, below 60 % valid ones and before the first full wi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,130 +15,11 @@ from engine.data.tables import SECTORS
 from engine.evaluation.ranks import average_rank_rows
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.aligned import per_investor, per_sector, per_stock, to_stocks
 from engine.features.feature import log
-from engine.features.kernels import lines, moments, order
+from engine.features.kernels import lines, moments, order, steps
 from engine.features.kernels.direct import direct_rows
 
 Windows = Sequence[int]
-
-
-class Unit(NamedTuple):
-    """Exponents of what a value is made of."""
-
-    currency: float = 0.0
-    shares: float = 0.0
-    sessions: float = 0.0
-
-    def times(self, other: "Unit", power: float = 1.0) -> "Unit":
-        """The unit of a product with the other one, raised to ``power``."""
-        return Unit(*(a + power * b for a, b in zip(self, other, strict=True)))
-
-    def text(self) -> str:
-        """In words, such as ``price``, ``shares`` or ``price^2``; ``1`` for a ratio."""
-        if self.currency and self.shares == -self.currency and not self.sessions:
-            return "price" if self.currency == 1.0 else f"price^{self.currency:g}"
-        named = zip(self._fields, self, strict=True)
-        parts = [f"{n}^{p:g}" if p != 1.0 else n for n, p in named if p]
-        return " ".join(parts) or "1"
-
-
-ONE, CURRENCY, SHARES, SESSIONS = Unit(), Unit(currency=1.0), Unit(shares=1.0), Unit(sessions=1.0)
-PRICE = Unit(currency=1.0, shares=-1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredColumn:
-    """A series that is stored."""
-
-    unit: Unit
-    read: Callable[[Context], Array]
-    source: str = "bars"
-    market: bool = False
-    """The same for all stocks: ``[1, S]``."""
-
-
-def _vwap(x: Context) -> Array:
-    """Turnover over volume, on the scale of the close; NaN without volume."""
-    paid_NS = x.turnover / np.where(x.volume > 0, x.volume, np.nan)
-    return paid_NS if x.dense.reinvested_NS is None else paid_NS * x.dense.reinvested_NS
-
-
-def _of_stocks(table: str, column: str) -> Callable[[Context], Array]:
-    def read(x: Context) -> Array:
-        rows = per_stock(x, table)
-        return rows.at_close(rows.column(column))
-
-    return read
-
-
-def _of_sectors(table: str, column: str) -> Callable[[Context], Array]:
-    def read(x: Context) -> Array:
-        rows = per_sector(x, table)
-        return to_stocks(x, rows.at_close(rows.column(column)), rows.keys)
-
-    return read
-
-
-def _of_investor(investor: str, column: str) -> Callable[[Context], Array]:
-    def read(x: Context) -> Array:
-        rows = per_investor(x, "flow")
-        if investor not in rows.keys:
-            return np.full((1, x.dense.dates_S.size), np.nan)
-        value_KS = rows.at_close(rows.column(column))
-        return np.asarray(value_KS[rows.keys.index(investor)][None, :])
-
-    return read
-
-
-def _market(name: str) -> Callable[[Context], Array]:
-    return lambda x: x.market(name)[None, :]
-
-
-_STATEMENT = (
-    "sales", "operating_profit", "net_profit", "assets", "equity", "forecast_sales",
-    "forecast_operating_profit", "forecast_net_profit",
-)  # fmt: skip
-COLUMNS: dict[str, StoredColumn] = {
-    "open": StoredColumn(unit=PRICE, read=lambda x: x.open),
-    "high": StoredColumn(unit=PRICE, read=lambda x: x.high),
-    "low": StoredColumn(unit=PRICE, read=lambda x: x.low),
-    "close": StoredColumn(unit=PRICE, read=lambda x: x.close),
-    "close_raw": StoredColumn(unit=PRICE, read=lambda x: x.dense.close_raw_NS),
-    "vwap": StoredColumn(unit=PRICE, read=_vwap),
-    "volume": StoredColumn(unit=SHARES, read=lambda x: x.volume),
-    "turnover": StoredColumn(unit=CURRENCY, read=lambda x: x.turnover),
-    **{
-        f"market_{name}": StoredColumn(unit=unit, read=_market(name), market=True)
-        for name, unit in (
-            ("return", ONE), ("breadth", ONE), ("dispersion", ONE), ("turnover", CURRENCY),
-            ("above_average", ONE),
-        )
-    },
-    **{
-        f"margin.{side}": StoredColumn(unit=SHARES, read=_of_stocks("margin", side), source="margin")
-        for side in ("long", "short")
-    },
-    **{
-        f"statements.{name}": StoredColumn(
-            unit=CURRENCY, read=_of_stocks("statements", name), source="statements"
-        )
-        for name in _STATEMENT
-    },
-    **{
-        f"short.{name}": StoredColumn(unit=CURRENCY, read=_of_sectors("short", name), source="short")
-        for name in ("turnover", "short_turnover")
-    },
-    **{
-        f"flow.{investor}_{side}": StoredColumn(
-            unit=CURRENCY, read=_of_investor(investor, side), source="flow", market=True
-        )
-        for investor in ("foreign", "individual", "trust", "proprietary")
-        for side in ("buy", "sell")
-    },
-}  # fmt: skip
-"""Name in an expression -> what is read: bars as the built-in features see them (adjusted; `close_raw` as
-quoted), series of the market, and the newest row of an optional table that was published at the close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,17 +45,29 @@ class Operator:
     """The result is raised to it."""
     across: str = ""
     """The table that a cross-sectional operator needs; empty for others."""
+    step: int = steps.NONE
+    """What an elementwise operator is among the steps of a pass."""
 
 
-def _kernel(
-    kernel: Callable[..., None], fewest: int, *what: float, results: int = 1
-) -> Callable[..., Sequence[Sequence[Array]]]:
-    def rolled(*arguments: Array | Windows) -> Sequence[Sequence[Array]]:
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A row kernel over several windows at once, as `Operator.rolled`."""
+
+    rows: Callable[..., None]
+    fewest: int
+    """Valid entries that a window needs at least."""
+    what: tuple[float, ...] = ()
+    """The kernel's own arguments."""
+    results: int = 1
+    step: int = steps.NONE
+    """What it is among the steps of a pass."""
+
+    def __call__(self, *arguments: Any) -> Sequence[Sequence[Array]]:
+        """Of its arrays and the windows, for each result one array a window."""
         *inputs, windows = arguments
-        found = rolling.over(kernel, inputs, windows, fewest, *what, results=results)  # type: ignore[arg-type]
+        what, results = self.what, self.results
+        found = rolling.over(self.rows, inputs, windows, self.fewest, *what, results=results)
         return [[out_NWS[:, w] for w in range(out_NWS.shape[1])] for out_NWS in found]
-
-    return rolled
 
 
 def _each(statistic: Callable[..., Array]) -> Callable[..., Sequence[Sequence[Array]]]:
@@ -188,14 +81,14 @@ def _each(statistic: Callable[..., Array]) -> Callable[..., Sequence[Sequence[Ar
 
 def _covariance(y_NS: Array, x_NS: Array, windows: Windows) -> Sequence[Sequence[Array]]:
     """Slope of y on x times the variance of x, both over the pairs."""
-    slopes = _kernel(lines.pair_rows, 3, results=2)(y_NS, x_NS, windows)[0]
+    slopes = _pair(y_NS, x_NS, windows)[0]
     paired_NS = np.where(np.isfinite(y_NS), x_NS, np.nan)
-    spreads = _kernel(moments.deviation_rows, 3)(paired_NS, windows)[0]
+    spreads = Kernel(moments.deviation_rows, 3)(paired_NS, windows)[0]
     return [[a * b**2 for a, b in zip(slopes, spreads, strict=True)]]
 
 
 def _place(sign: float) -> Callable[..., Sequence[Sequence[Array]]]:
-    since = _kernel(order.since_rows, 1, sign)
+    since = Kernel(order.since_rows, 1, (sign,))
 
     def rolled(x_NS: Array, windows: Windows) -> Sequence[Sequence[Array]]:
         found = since(x_NS, windows)[0]
@@ -235,9 +128,9 @@ def _rank_of_day(x: Context, x_NS: Array) -> Array:
     return np.asarray((rank_SN / np.isfinite(rank_SN).sum(axis=1, keepdims=True)).T)
 
 
-_trend = _kernel(lines.trend_rows, 3, results=3)
-_pair = _kernel(lines.pair_rows, 3, results=2)
-_deviation = _kernel(moments.deviation_rows, 2)
+_trend = Kernel(lines.trend_rows, 3, results=3, step=steps.TREND)
+_pair = Kernel(lines.pair_rows, 3, results=2, step=steps.PAIR)
+_deviation = Kernel(moments.deviation_rows, 2, step=steps.DEVIATION)
 _LINE = "least squares of x on the session number, from 3 valid entries on:"
 
 
@@ -255,23 +148,26 @@ def _window(
     )
 
 
-def _of(takes: str, unit: str, about: str, run: Callable[..., Array]) -> Operator:
-    return Operator(takes=takes, unit=unit, about=about, run=run)
+def _of(
+    takes: str, unit: str, about: str, run: Callable[..., Array], step: int = steps.NONE
+) -> Operator:
+    return Operator(takes=takes, unit=unit, about=about, run=run, step=step)
 
 
 OPERATORS: dict[str, Operator] = {
-    "Ref": _of("xn", "x", "x of n sessions earlier; NaN for the first ones", rolling.shift),
-    "Delta": _of("xn", "x", "x - Ref(x, n)", lambda x, n: x - rolling.shift(x, n)),
-    "Mean": _window("x", "arithmetic mean", "mean", _kernel(moments.mean_rows, 1, True)),
-    "Sum": _window("x", "sum of the valid entries", "sum", _kernel(moments.mean_rows, 1, False)),
+    "Ref": _of("xn", "x", "x of n sessions earlier; NaN for the first ones", rolling.shift, steps.REF),
+    "Delta": _of("xn", "x", "x - Ref(x, n)", lambda x, n: x - rolling.shift(x, n), steps.DELTA),
+    "Mean": _window("x", "arithmetic mean", "mean", Kernel(moments.mean_rows, 1, (True,), step=steps.MEAN)),
+    "Sum": _window("x", "sum of the valid entries", "sum",
+                   Kernel(moments.mean_rows, 1, (False,), step=steps.SUM)),
     "Std": _window("x", "standard deviation, divisor n - 1 (ddof 1); 0 if constant", "deviation",
                    _deviation),
     "Var": _window("xx", "variance, divisor n - 1 (ddof 1); 0 if constant", "deviation", _deviation,
                    power=2.0),
     "Skew": _window("1", "third standardised moment, divisor n (ddof 0); NaN if constant or below 3",
-                    "skew", _kernel(moments.shape_rows, 3, False)),
+                    "skew", Kernel(moments.shape_rows, 3, (False,))),
     "Kurt": _window("1", "fourth standardised moment less 3, divisor n (ddof 0); NaN if constant or "
-                    "below 4", "kurt", _kernel(moments.shape_rows, 4, True)),
+                    "below 4", "kurt", Kernel(moments.shape_rows, 4, (True,))),
     "Slope": _window("x/session", f"{_LINE} slope; 0 if constant", "trend", _trend),
     "Rsquare": _window("1", f"{_LINE} R^2; NaN if constant", "trend", _trend, pick=1),
     "Resi": _window("x", f"{_LINE} what it leaves of the newest; NaN where that is missing", "trend",
@@ -281,13 +177,13 @@ OPERATORS: dict[str, Operator] = {
     "Cov": _window("xy", "covariance of the pairs both valid, divisor n - 1 (ddof 1), from 3 on; NaN if "
                    "the second is constant", "cov", _covariance, takes="xxw"),
     "Rank": _window("1", "rank of the newest among the valid entries / their number, ties averaged; NaN "
-                    "where it is missing", "rank", _kernel(order.rank_rows, 1)),
+                    "where it is missing", "rank", Kernel(order.rank_rows, 1)),
     "Quantile": _window("x", "quantile q of the valid entries, linear between the nearest", "quantile",
                         _each(rolling.quantile), takes="xwq"),
     "Med": _window("x", "median", "median", _each(lambda x, w: rolling.quantile(x, w, 0.5))),
-    "Mad": _window("x", "mean distance from the mean", "mad", _kernel(direct_rows, 1, False)),
-    "Max": _window("x", "largest entry", "max", _kernel(order.extreme_rows, 1, 1.0)),
-    "Min": _window("x", "smallest entry", "min", _kernel(order.extreme_rows, 1, -1.0)),
+    "Mad": _window("x", "mean distance from the mean", "mad", Kernel(direct_rows, 1, (False,))),
+    "Max": _window("x", "largest entry", "max", Kernel(order.extreme_rows, 1, (1.0,), step=steps.MOST)),
+    "Min": _window("x", "smallest entry", "min", Kernel(order.extreme_rows, 1, (-1.0,), step=steps.LEAST)),
     "IdxMax": _window("sessions", "place of the largest, 1 = oldest; the latest of equal ones", "idxmax",
                       _place(1.0)),
     "IdxMin": _window("sessions", "place of the smallest, 1 = oldest; the latest of equal ones",
@@ -296,13 +192,13 @@ OPERATORS: dict[str, Operator] = {
                      "count", _each(_count)),
     "EMA": _window("x", "exponential mean, alpha = 2 / (w + 1), memory of 6 w sessions; NaN where the "
                    "newest is missing", "ema", _each(rolling.ewm)),
-    "WMA": _window("x", "mean with weights 1 (oldest) to w", "wma", _kernel(direct_rows, 1, True)),
-    "Abs": _of("x", "x", "absolute value", np.abs),
+    "WMA": _window("x", "mean with weights 1 (oldest) to w", "wma", Kernel(direct_rows, 1, (True,))),
+    "Abs": _of("x", "x", "absolute value", np.abs, steps.ABS),
     "Sign": _of("x", "1", "-1, 0 or 1", np.sign),
     "Log": _of("x", "1", "natural logarithm; NaN where x is not positive", log),
     "Power": _of("xy", "x^y", "x to the power y; NaN where that is no number", lambda x, y: x**y),
-    "Greater": _of("xx", "=", "the larger of both; NaN if either is", np.maximum),
-    "Less": _of("xx", "=", "the smaller of both; NaN if either is", np.minimum),
+    "Greater": _of("xx", "=", "the larger of both; NaN if either is", np.maximum, steps.GREATER),
+    "Less": _of("xx", "=", "the smaller of both; NaN if either is", np.minimum, steps.LESS),
     "If": _of("cxx", "=", "the second where the first is true, else the third; NaN where that is unknown",
               _if),
     "CSRank": Operator(takes="x", unit="1", across="bars", run=_rank_of_day, about="rank within the day "
@@ -310,12 +206,14 @@ OPERATORS: dict[str, Operator] = {
     "Neutral": Operator(takes="x", unit="x", across=SECTORS, about="x less the mean of the other members "
                         "of its sector; NaN where the sector is unknown or has no other",
                         run=lambda x, x_NS: x_NS - x.sector_mean(x_NS)),
-    "+": _of("xx", "=", "sum", np.add), "-": _of("xx", "=", "difference", np.subtract),
-    "*": _of("xx", "xy", "product", np.multiply),
-    "/": _of("xx", "x/y", "quotient; NaN where the second is 0", _divide),
-    **{sign: _of("xx", "truth", "1 or 0; NaN if either is", _truth(of)) for sign, of in (
-        (">", np.greater), (">=", np.greater_equal), ("<", np.less), ("<=", np.less_equal),
-        ("==", np.equal), ("!=", np.not_equal))},
+    "+": _of("xx", "=", "sum", np.add, steps.ADD),
+    "-": _of("xx", "=", "difference", np.subtract, steps.SUBTRACT),
+    "*": _of("xx", "xy", "product", np.multiply, steps.MULTIPLY),
+    "/": _of("xx", "x/y", "quotient; NaN where the second is 0", _divide, steps.DIVIDE),
+    **{sign: _of("xx", "truth", "1 or 0; NaN if either is", _truth(of), step) for sign, of, step in (
+        (">", np.greater, steps.OVER), (">=", np.greater_equal, steps.OVER_OR),
+        ("<", np.less, steps.UNDER), ("<=", np.less_equal, steps.UNDER_OR),
+        ("==", np.equal, steps.EQUAL), ("!=", np.not_equal, steps.UNEQUAL))},
     "and": _of("cc", "truth", "both; NaN if either is", _truth(np.logical_and)),
     "or": _of("cc", "truth", "one or both; NaN if either is", _truth(np.logical_or)),
     "not": _of("c", "truth", "the opposite; NaN stays", _truth(np.logical_not)),

@@ -5,19 +5,23 @@ which ``{w}`` stands for each window.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config import FeatureConfig
 from engine.errors import ConfigError
 from engine.features.context import Array, Context
-from engine.features.expression import Node, Plan, parse
+from engine.features.expression import Node, parse
 from engine.features.feature import AT_CLOSE, Feature
 from engine.features.own_code import by_code
+from engine.features.plan import Plan
 from engine.files import parse_toml, text_digest
 from engine.records.own_features import CODE, FOLDER
 
@@ -75,8 +79,19 @@ def of_file(name: str, text: str) -> tuple[Feature, ...]:
     roots = {key: parse(one, f"{where}: {key}") for key, one in texts.items()}
     plan = Plan(tuple(roots.values()))
     family, digest = (OWN if file.expression else name), text_digest(text)
+
+    def together(
+        names: Sequence[str], x: Context, out_FNT: NDArray[np.float32], feature: int, stock: int
+    ) -> None:
+        plan.fill([roots[name] for name in names], x, out_FNT, feature, stock)
+
     return tuple(
-        _feature(key, family, " ".join(texts[key].split()), file.scope, plan, root, where, digest)
+        replace(
+            _feature(
+                key, family, " ".join(texts[key].split()), file.scope, plan, root, where, digest
+            ),
+            together=together,
+        )
         for key, root in roots.items()
     )
 

@@ -28,7 +28,7 @@ _PENDING = 16
 """Announcements to come that are remembered for a stock; further ones replace the last."""
 
 
-def _calendar(x: Context) -> tuple[Array, Array]:
+def calendar(x: Context) -> tuple[Array, Array]:
     """``[N, S]`` each: weekdays to the next announcement, and since the last; NaN = none known."""
 
     def make() -> tuple[Array, Array]:
@@ -56,7 +56,7 @@ def _within(to_NS: Array, since_NS: Array, before: int, after: int) -> Array:
 def _feature(
     name: str, formula: str, unit: str, compute: Callable[[Array, Array], Array]
 ) -> Feature:
-    return _earnings(name, formula, unit, 0, lambda x: compute(*_calendar(x)))
+    return _earnings(name, formula, unit, 0, lambda x: compute(*calendar(x)))
 
 
 @njit(parallel=True, cache=True)

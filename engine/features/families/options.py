@@ -28,7 +28,7 @@ _options = Family(
     published="the day the source delivers the chain; J-Quants: after midnight, so the session after",
     scope="market",
 )
-_FIGURES = (
+FIGURES = (
     "near", "next", "put_95", "call_105", "next_put_95", "next_call_105", "iv_30", "smile_30",
     "put_volume", "call_volume", "put_interest", "call_interest", "underlying", "interest_level",
 )  # fmt: skip
@@ -41,7 +41,7 @@ _MIN_DAYS = 7
 _CONTRACT = ("expiry", "kind", "strike")
 _YEAR = np.sqrt(252.0)
 _Figure = Callable[[Rows], Array]
-"""Rows of daily figures (`_FIGURES`) -> one value per row."""
+"""Rows of daily figures (`FIGURES`) -> one value per row."""
 
 
 def _summarise(options: pl.DataFrame) -> pl.DataFrame:
@@ -70,10 +70,10 @@ def _summarise(options: pl.DataFrame) -> pl.DataFrame:
         number("open_interest"),
         number("volume"),
         number("underlying"),
-        len(_FIGURES),
+        len(FIGURES),
     )
     return versions.with_columns(
-        pl.Series(name, figures_DM[:, m], dtype=pl.Float64) for m, name in enumerate(_FIGURES)
+        pl.Series(name, figures_DM[:, m], dtype=pl.Float64) for m, name in enumerate(FIGURES)
     )
 
 
@@ -195,7 +195,9 @@ def _total(value_R: Array, use_R: NDArray[np.bool_]) -> float:
     return float(total) if count else np.nan
 
 
-def _rows(x: Context) -> Rows:
+def chain(x: Context) -> Rows:
+    """`FIGURES` of each day as it was known, one version a day on which rows came."""
+
     def make() -> Rows:
         return arrange(_summarise(table(x, "options")), None, (), x.dense.dates_S)
 
@@ -204,7 +206,7 @@ def _rows(x: Context) -> Rows:
 
 def _feature(name: str, formula: str, unit: str, figure: _Figure) -> Feature:
     def compute(x: Context) -> Array:
-        rows = _rows(x)
+        rows = chain(x)
         return np.asarray(rows.at_close(figure(rows))[0])
 
     return _options(name, formula, unit, 0, compute)

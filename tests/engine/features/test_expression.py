@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from engine.config import FeatureConfig
 from engine.errors import ConfigError
 from engine.features.catalog import asked_for, catalog_of, find, select
+from engine.features.columns import COLUMNS
 from engine.features.compute import _reach
 from engine.features.context import Array, Context
-from engine.features.expression import Plan, parse
-from engine.features.operators import COLUMNS, OPERATORS
+from engine.features.expression import parse
+from engine.features.operators import OPERATORS
 from engine.features.own import of_file
+from engine.features.plan import Plan
 from engine.features.rolling import BLOCK, needed
 from engine.features.sets import SETS
 from tests.engine.data.test_universe import dense
@@ -59,21 +61,6 @@ def test_a_line_by_hand() -> None:
     assert value("Count(close, 3)", x)[0] == pytest.approx([NAN, NAN, 3, 3, 2, 2], nan_ok=True)
     assert value("WMA(close, 2)", x)[0][1] == pytest.approx((10 + 2 * 11) / 3)
     assert value("-close", x)[0][0] == -10.0
-
-
-def test_files_with_other_windows_over_one_series_do_not_share_them() -> None:
-    """In one context each has the values that it has alone."""
-    x = small([[10.0, 11.0, 12.0, 9.0, 8.0, 12.0]])
-    texts = {
-        "two": "Mean(close, 2)",
-        "four": "Mean(close, 4)",
-        "both": "Mean(close, 4) - Mean(close, 2)",
-    }
-    last = {
-        name: of_file(name, f'expression = "{text}"')[0].compute(x)[0, -1]
-        for name, text in texts.items()
-    }
-    assert last == pytest.approx({"two": 10.0, "four": 10.25, "both": 0.25})
 
 
 def test_truth_and_choice_by_hand() -> None:
@@ -202,7 +189,8 @@ def test_every_column_can_be_read() -> None:
     for name, column in COLUMNS.items():
         found = value(name, x)
         assert found.shape == (1 if column.market else len(bars.symbols), bars.dates_S.size), name
-        assert np.isfinite(found[:, 400:]).mean() > 0.5, name
+        seldom = name == "earnings.days_to"  # a date is published a month before it
+        assert np.isfinite(found[:, 400:]).mean() > (0.25 if seldom else 0.5), name
     paid = bars.turnover_NS / bars.volume_NS
     np.testing.assert_allclose(value("vwap", x), paid, rtol=1e-12)
 

@@ -45,9 +45,6 @@ def ingest(
     short: str | None = None,
     statements: str | None = None,
     earnings: str | None = None,
-    valuation: str | None = None,
-    disclosures: str | None = None,
-    holdings: str | None = None,
     append: bool = False,
     until: str | None = None,
     actions: str | None = None,
@@ -83,8 +80,7 @@ def ingest(
         tables={
             "securities": securities, "index": index, "actions": actions, "options": options,
             "flow": flow, "margin": margin, "short": short, "statements": statements,
-            "earnings": earnings, "valuation": valuation, "disclosures": disclosures,
-            "holdings": holdings,
+            "earnings": earnings,
         },
         reading={
             "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,

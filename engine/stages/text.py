@@ -84,7 +84,7 @@ def training_text(found: TrainResult) -> str:
             for told in found.monitors.diagnoses
         ]
     parts += [f"note: {note}" for note in found.data.notes]
-    return "\n\n".join([*parts, f"next: `atft-tui backtest {found.run_id}`"])
+    return "\n\n".join(parts)
 
 
 def _worths(found: TrainResult) -> str:

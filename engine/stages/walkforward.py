@@ -229,5 +229,4 @@ def _text(found: TrainResult) -> str:
         for name, rival in found.baselines.items()
     ]
     header = ["", f"test RankIC, h={found.score_horizon}"]
-    after = f"next: `atft-tui backtest {found.run_id}`"
-    return f"run {found.run_id}: done\n\n{table(rows, header=header)}\n\n{after}"
+    return f"run {found.run_id}: done\n\n{table(rows, header=header)}"

@@ -2,7 +2,7 @@
 
 from engine.errors import UsageError
 from engine.report.facts import Facts
-from engine.report.sections import evidence, held, money, scores
+from engine.report.sections import evidence, money, scores
 from engine.report.sections.section import Section
 
 __all__ = ["CHARTS", "Section", "charted", "sections"]
@@ -12,20 +12,18 @@ _TRADED = (
     money.sharpe,
     money.years,
     money.costs,
-    held.dividends,
-    held.breaks,
+    money.dividends,
+    money.breaks,
     money.orders,
     money.months,
-    held.risk,
-    held.exposures,
+    money.risk,
     money.falls,
     money.sweep,
     scores.rank_ic_table,
-    scores.beyond,
     scores.entry,
     scores.decay,
     scores.quantiles,
-    held.holdings,
+    money.holdings,
 )
 _ALWAYS = (
     evidence.differences,
@@ -49,7 +47,6 @@ _DRAWN = (
     money.sharpe,
     money.costs,
     money.months,
-    held.exposures,
     money.sweep,
     scores.heads,
     scores.decay,

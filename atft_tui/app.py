@@ -29,7 +29,6 @@ from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError, EnvironmentProblem, UsageError
 from engine.runs import launch
 from engine.runs.store import RunStore
-from engine.workspace import config_files
 
 if TYPE_CHECKING:
     from atft_tui.readings.home import HomeNews
@@ -139,14 +138,12 @@ class CockpitApp(HabitualApp):
         if not command.launchable or "--resume" in request.own:
             self.start_job(request.words)
             return
-        from engine.config.file import resolve, with_own_features
+        from engine.config.file import resolve_new
 
         try:
             self.require_writable()
-            files = config_files(self.workspace)
-            found = resolve(files, preset=request.preset, overrides=request.overrides)
-            config = with_own_features(found, self.workspace).config
-            run = launch.start(self.workspace, command.name, config, request.own)
+            found = resolve_new(self.workspace, preset=request.preset, overrides=request.overrides)
+            run = launch.start(self.workspace, command.name, found.config, request.own)
         except (EngineError, OSError) as error:
             self.refuse(error)
             return

@@ -90,7 +90,7 @@ def whole_backtest(panel: Panel, prediction: Prediction, config: Config, rivals:
     factor_figures(simulator.score_DN, forward, simulator.market.dates_D, horizon=5)
     if rivals:
         scores = ((f"rival_{n}", -simulator.score_DN) for n in range(rivals))
-        compare_baselines(simulator, result, scores)
+        compare_baselines(simulator, result, scores, forward(5, 1))
         random_band(simulator)
 
 

@@ -20,7 +20,7 @@ from engine.records.run import written
 from engine.runs.ask import Option, answer_of, as_words
 from engine.runs.launch import argv
 from engine.runs.store import Run, RunStore
-from engine.workspace import config_files, resolve_workspace
+from engine.workspace import resolve_workspace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -201,11 +201,10 @@ class Workspace:
     @property
     def config(self) -> "Config":
         """The configuration that holds here; ConfigError names file and line of a mistake."""
-        from engine.config.file import resolve, with_own_features
+        from engine.config.file import resolve_new
 
-        files = config_files(self.directory)
-        found = resolve(files, preset=self.preset, overrides=list(self._overrides()))
-        return with_own_features(found, self.directory).config
+        overrides = list(self._overrides())
+        return resolve_new(self.directory, preset=self.preset, overrides=overrides).config
 
     def bars(self) -> "pl.DataFrame":
         """The clean daily bars, a row a session and stock, prices adjusted for splits."""

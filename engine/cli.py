@@ -15,7 +15,7 @@ import click
 
 from engine import disk
 from engine.commands import COMMANDS, Command, Parameter
-from engine.config.file import Resolved, resolve, with_own_features
+from engine.config.file import Resolved, resolve_new
 from engine.errors import EngineError, EnvironmentProblem, UsageError
 from engine.files import strict_text
 from engine.plain_text import clean_lines
@@ -23,7 +23,7 @@ from engine.runs.launch import limit_threads, world_size
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.runs.terminal import TerminalSink
-from engine.workspace import config_files, resolve_workspace
+from engine.workspace import resolve_workspace
 
 if TYPE_CHECKING:
     from engine.stages.context import Outcome, StageContext
@@ -196,9 +196,8 @@ def _configured(given: Mapping[str, Any]) -> tuple[str, ...]:
 def _configuration(
     command: Command, workspace: Path, given: dict[str, Any]
 ) -> tuple[Resolved, str | None]:
-    files = config_files(workspace)
     if not command.configurable:
-        return with_own_features(resolve(files), workspace), None
+        return resolve_new(workspace), None
     preset, overrides = given.pop("preset"), list(given.pop("overrides"))
     for name in ("mode", "device"):
         value = given.pop(name)
@@ -209,8 +208,7 @@ def _configuration(
     if existing:
         run = RunStore(workspace / "runs").open(existing)
         return Resolved(run.config(), {}), run_id
-    found = resolve(files, preset=preset or command.preset, overrides=overrides)
-    return with_own_features(found, workspace), None
+    return resolve_new(workspace, preset=preset or command.preset, overrides=overrides), None
 
 
 def _listen(stop: Any) -> None:

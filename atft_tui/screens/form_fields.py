@@ -36,7 +36,7 @@ PRESET_WORDS = {
 """A sentence on each preset."""
 FILES = (
     "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
-    "earnings", "positions", "output",
+    "earnings", "valuation", "disclosures", "holdings", "positions", "output",
 )  # fmt: skip
 """Parameters that name a file or a folder."""
 DATES = ("date", "until", "start", "stop", "first_test", "last_test")

@@ -13,6 +13,7 @@ from engine.backtest.result import BacktestResult
 from engine.backtest.simulator import Simulator
 from engine.data.panel import Panel
 from engine.errors import DataError
+from engine.evaluation.factor import beyond
 from engine.evaluation.inference import paired_difference
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.strategy import dense_scores
@@ -82,21 +83,31 @@ def _equal_weight(scored_DN: Matrix, market: MarketData) -> Matrix:
 
 
 def compare_baselines(
-    simulator: Simulator, model: BacktestResult, scores: Iterable[tuple[str, Matrix]]
+    simulator: Simulator,
+    model: BacktestResult,
+    scores: Iterable[tuple[str, Matrix]],
+    return_DN: Matrix,
 ) -> tuple[dict[str, RivalFigures], pl.DataFrame]:
     """Figures per baseline (tables of scores ``[D, N]``), and their daily net returns.
 
+    ``return_DN``: forward returns of the traded horizon, NaN where unknown, for what the run's scores add.
     The frame has the columns ``name, date, net_return``.
     """
-    results = {
-        name: simulator.quick(simulator.book(score_DN).targets()).daily for name, score_DN in scores
-    }
+    results, added = {}, {}
+    for name, score_DN in scores:
+        results[name] = simulator.quick(simulator.book(score_DN).targets()).daily
+        horizon = simulator.config.portfolio.horizon
+        found = beyond(simulator.score_DN, score_DN, return_DN, lag=horizon)
+        added[name] = structs.asdict(found)
     results["equal_weight"] = simulator.quick(
         _equal_weight(simulator.score_DN, simulator.market)
     ).daily
     if simulator.panel.index is not None:
         results["index"] = _index(simulator, simulator.panel.index)
-    figures = {name: _against(simulator, model, daily) for name, daily in results.items()}
+    figures = {
+        name: structs.replace(_against(simulator, model, daily), **added.get(name, {}))
+        for name, daily in results.items()
+    }
     daily = [
         daily.select(pl.lit(name).alias("name"), "date", "net_return")
         for name, daily in results.items()

@@ -28,6 +28,9 @@ _OPTIONAL_TABLES = {
     "short": "short selling by sector",
     "statements": "financial statements",
     "earnings": "scheduled dates of results",
+    "valuation": "ratios of price to earnings and book value",
+    "disclosures": "documents disclosed a day",
+    "holdings": "reports of large holdings",
 }
 _INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the
 name of the file. Volume is in shares and turnover, the traded value, in currency; without it, it is close x

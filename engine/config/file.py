@@ -17,6 +17,7 @@ from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
 from engine.records.own_features import accepted_texts
+from engine.workspace import config_files
 
 PRESETS: dict[str, dict[str, object]] = {
     "cpu-small": {
@@ -121,12 +122,16 @@ def resolve(
     return Resolved(_validate(values, origins), origins)
 
 
-def with_own_features(resolved: Resolved, workspace: Path) -> Resolved:
-    """The configuration of a new run: with the own features of the workspace as they stand there.
+def resolve_new(
+    workspace: Path, *, preset: str | None = None, overrides: Sequence[str] = ()
+) -> Resolved:
+    """The configuration of a new command: that of its files, with the own features of the workspace as they
+    stand there.
 
     An empty text stands for one that the audit has not accepted. ConfigError where a file or an option
     sets them: `atft-tui features add` does.
     """
+    resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
     if resolved.config.features.own:
         raise ConfigError(
             "features.own is filled from the workspace", hint="`atft-tui features add NAME TEXT`"

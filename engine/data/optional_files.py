@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.data.jquants.tables import ALL_MARKETS
+from engine.data.jquants.endpoints import ALL_MARKETS
 from engine.data.reading.columns import Cells
 from engine.data.reading.tables import WantedTable
 from engine.data.tables import OPTIONAL, Schema, complete
@@ -226,6 +226,25 @@ _TABLES = {
     "earnings": _OptionalTable(
         names={"symbol": "code ticker", "date": "SchDate"},
         required=("symbol", "date"), order=("available", "symbol", "date"), ahead=("date",), delay=0,
+    ),
+    "valuation": _OptionalTable(
+        names={
+            "date": "", "symbol": "code ticker", "per": "", "forward_per": "FwdPER", "pbr": "", "roe": "",
+            "forward_roe": "FwdROE", "market_cap": "",
+        },
+        required=("date", "symbol"), order=("date", "symbol", "available"), delay=1,
+    ),
+    "disclosures": _OptionalTable(
+        names={"date": "", "symbol": "code ticker", "documents": ""},
+        required=("date", "symbol", "documents"), order=("date", "symbol", "available"), delay=1,
+    ),
+    "holdings": _OptionalTable(
+        names={
+            "date": "SubDate", "symbol": "code ticker", "held": "TotalShsHeld",
+            "outstanding": "TotalOutStks",
+        },
+        required=("date", "symbol", "held", "outstanding"), order=("date", "symbol", "available"),
+        delay=1,
     ),
 }  # fmt: skip
 """Delays: options and short selling are out after the close; weekly margin on the Tuesday, flow on the

@@ -78,8 +78,17 @@ OPTIONAL: Mapping[str, Schema] = {
     ),
     # Announcement dates as scheduled: at ``available`` it was known that the symbol reports on the date.
     "earnings": _schema("available symbol date"),
+    # The session's close over earnings (last twelve months, forecast) and book value; returns on equity as
+    # fractions; market capitalisation in currency.
+    "valuation": _schema("date available symbol per forward_per pbr roe forward_roe market_cap"),
+    # How many documents a company disclosed on the date.
+    "disclosures": _schema("date available symbol documents"),
+    # A report of a large holding: shares of the holder and of those who act with it, of all outstanding.
+    "holdings": _schema("date available symbol held outstanding"),
 }
-"""Tables that switch on a feature family where a source has them."""
+"""Tables beside the bars. Those up to earnings switch on a feature family where a source has them; the others
+are for features of one's own.
+"""
 DEFAULTS = {"adjustment_factor": 1.0, "dividend": 0.0}
 
 

@@ -55,7 +55,10 @@ def tried(
     order = [*chain(*zip(cases[:half], cases[half:], strict=False)), *cases[2 * half :]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = {case.name: pool.submit(one, case) for case in order}
-        yield from (found[case.name].result() for case in cases)
+        try:
+            yield from (found[case.name].result() for case in cases)
+        finally:  # stopped: those that nobody has begun would each be begun, and stopped
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _outcome(case: Case, bench: Bench) -> DrillOutcome:

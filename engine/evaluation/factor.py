@@ -23,6 +23,7 @@ from engine.evaluation.ranks import (
 )
 from engine.records.figure import SURE
 from engine.records.rank_ic import (
+    BeyondReference,
     DecayRow,
     EntryDelay,
     FactorFigures,
@@ -64,6 +65,30 @@ def factor_figures(
         quantile_turnover=_quantile_turnover(place_DN),
         rank_autocorrelation=mean_figure(_rank_autocorrelation(score_DN), lag=0),
         years=by_year(daily_D, dates_D, horizon=horizon),
+    )
+
+
+def beyond(
+    score_DN: _Matrix, reference_DN: _Matrix, return_DN: _Matrix, *, lag: int
+) -> BeyondReference:
+    """What scores add to a reference's: mean over days of the covariance of the returns' ranks with what the
+    reference leaves of the scores' ranks. Tables ``[D, N]``; names count whose three values are known.
+
+    Ranks are centred and of length one, so a day's figure is RankIC - likeness x RankIC of the reference: 0
+    for the reference itself, the RankIC for scores that have nothing in common with it. This is Numerai's
+    meta model contribution with ranks in place of their normal scores. ``lag``: of the Newey-West error.
+    """
+    known_DN = np.isfinite(score_DN) & np.isfinite(reference_DN) & np.isfinite(return_DN)
+    enough_D = known_DN.sum(axis=1) >= MIN_NAMES
+    own_DN, theirs_DN, earned_DN = (
+        _unit_ranks(np.where(known_DN, table_DN, np.nan))
+        for table_DN in (score_DN, reference_DN, return_DN)
+    )
+    likeness_D = np.where(enough_D, (own_DN * theirs_DN).sum(axis=1), np.nan)
+    added_D = (own_DN * earned_DN).sum(axis=1) - likeness_D * (theirs_DN * earned_DN).sum(axis=1)
+    added = mean_figure(added_D, lag=lag)
+    return BeyondReference(
+        added=added.value, added_se=added.se, likeness=mean_figure(likeness_D, lag=0).value
     )
 
 

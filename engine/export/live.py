@@ -6,10 +6,7 @@ from typing import Protocol
 
 from engine.export.points import Point, Points
 from engine.runs.events import RunFinished, RunStarted
-from engine.runs.sink import read_new
 from engine.runs.store import Run
-
-_POLL_S = 0.5
 
 
 class Receiver(Protocol):
@@ -34,24 +31,17 @@ def feed(
 ) -> bool:
     """Hand all points of the run to the receiver; whether the run has ended.
 
-    ``follow``: go on until it ends, its process is gone, or ``stopped`` says so, which is looked at
-    twice a second. What was read by then has been handed on, and the receiver was ended.
+    ``follow``: go on until the run ends, or ``stopped`` says so. What was read by then has been handed on,
+    and the receiver was ended.
     """
-    points, offset = Points(), 0
+    points = Points()
     finished: RunFinished | None = None
-    while True:
-        alive = run.is_alive()  # first: what a run that ends meanwhile has written is read below
-        events, offset = read_new(run.events_path, offset)
+    for events in run.batches(follow=follow, stopped=stopped, sleep=sleep):
         for event in events:
             if isinstance(event, RunFinished):
                 finished = event
             elif isinstance(event, RunStarted):
                 finished = None  # it goes on
         receiver.take([point for event in events for point in points.of(event)])
-        if events and not stopped():
-            continue
-        if not follow or stopped() or not alive:
-            break
-        sleep(_POLL_S)
     receiver.end(finished)
     return finished is not None

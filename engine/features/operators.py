@@ -88,7 +88,7 @@ def _covariance(y_NS: Array, x_NS: Array, windows: Windows) -> Sequence[Sequence
 
 
 def _place(sign: float) -> Callable[..., Sequence[Sequence[Array]]]:
-    since = Kernel(order.since_rows, 1, (sign,))
+    since = Kernel(order.since_rows, 1, (sign, False))
 
     def rolled(x_NS: Array, windows: Windows) -> Sequence[Sequence[Array]]:
         found = since(x_NS, windows)[0]
@@ -184,9 +184,9 @@ OPERATORS: dict[str, Operator] = {
     "Mad": _window("x", "mean distance from the mean", "mad", Kernel(direct_rows, 1, (False,))),
     "Max": _window("x", "largest entry", "max", Kernel(order.extreme_rows, 1, (1.0,), step=steps.MOST)),
     "Min": _window("x", "smallest entry", "min", Kernel(order.extreme_rows, 1, (-1.0,), step=steps.LEAST)),
-    "IdxMax": _window("sessions", "place of the largest, 1 = oldest; the latest of equal ones", "idxmax",
+    "IdxMax": _window("sessions", "place of the largest, 1 = oldest; the first of equal ones", "idxmax",
                       _place(1.0)),
-    "IdxMin": _window("sessions", "place of the smallest, 1 = oldest; the latest of equal ones",
+    "IdxMin": _window("sessions", "place of the smallest, 1 = oldest; the first of equal ones",
                       "idxmin", _place(-1.0)),
     "Count": _window("sessions", "number of valid entries; NaN before the first full window only",
                      "count", _each(_count)),

@@ -57,12 +57,12 @@ def minimum(x_NS: Array, window: int) -> Array:
 
 def since_maximum(x_NS: Array, window: int) -> Array:
     """``[N, S]``: sessions since the largest valid entry, 0 = today; the latest of equal ones."""
-    return _one(order.since_rows, x_NS, window, 1, 1.0)
+    return _one(order.since_rows, x_NS, window, 1, 1.0, True)
 
 
 def since_minimum(x_NS: Array, window: int) -> Array:
     """``[N, S]``: sessions since the smallest valid entry, 0 = today; the latest of equal ones."""
-    return _one(order.since_rows, x_NS, window, 1, -1.0)
+    return _one(order.since_rows, x_NS, window, 1, -1.0, True)
 
 
 def rank(x_NS: Array, window: int) -> Array:

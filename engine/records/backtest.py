@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from engine.records.book import AlphaToOrders, BookExposures, ExtremeDay, HeldBreaks
 from engine.records.figure import DASH
 from engine.records.protocol import JudgedDays, SpanName
-from engine.records.rank_ic import FactorFigures, YearFigure
+from engine.records.rank_ic import BeyondReference, FactorFigures, YearFigure
 
 BACKTEST = "backtest.json"
 SETTINGS = ("portfolio", "constraints", "costs")
@@ -86,8 +86,11 @@ class JudgedFigures(ReturnFigures, frozen=True, kw_only=True):
     verdict: Verdict = "undecided"
 
 
-class RivalFigures(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Other scores, or the market, on the same days under the same strategy and costs."""
+class RivalFigures(BeyondReference, frozen=True, kw_only=True, omit_defaults=True):
+    """Other scores, or the market, on the same days under the same strategy and costs.
+
+    As a `BeyondReference`: what the run's scores add to these; NaN for the market and random scores.
+    """
 
     sharpe: float
     sharpe_low: float = math.nan

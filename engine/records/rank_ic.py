@@ -142,6 +142,17 @@ class EntryDelay(Struct, frozen=True, kw_only=True):
     """Two sessions later over traded; far below 1 what is traded still lives off its first session."""
 
 
+class BeyondReference(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What scores know that a reference's do not, at the traded horizon."""
+
+    added: float = math.nan
+    """RankIC of what the reference leaves of the scores; the scores' own where nothing is shared."""
+    added_se: float = math.nan
+    """Newey-West."""
+    likeness: float = math.nan
+    """Mean over days of the rank correlation of both scores."""
+
+
 class FactorFigures(Struct, frozen=True, kw_only=True):
     """All figures of one table of scores at the traded horizon."""
 

@@ -65,6 +65,10 @@ class Facts:
     """``name, date, net_return``."""
     months: dict[str, float] = field(default_factory=dict)
     """``2016-03`` -> compound net return."""
+    styles: pl.DataFrame | None = None
+    """Lean of the decided book of every decision on each style: ``date, style, lean``."""
+    sectors: pl.DataFrame | None = None
+    """What was held in each sector: ``date, sector, net, gross``, fractions of equity."""
     holdings: pl.DataFrame | None = None
     """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
     trials: dict[str, TriedVariant] = field(default_factory=dict)
@@ -117,7 +121,6 @@ def gather(workspace: Path, run: Run) -> Facts:
             f"{run.id}: its backtest was made by an older version",
             hint=f"run `atft-tui backtest {run.id}` again",
         )
-    returns = run.path("backtest_baselines.parquet")
     return Facts(
         run_id=run.id,
         manifest=record.as_json(run.manifest),
@@ -129,7 +132,9 @@ def gather(workspace: Path, run: Run) -> Facts:
         epochs=tuple(told.epochs.values()),
         assertions=tuple(told.assertions.values()),
         daily=daily,
-        baseline_returns=read_parquet(returns) if returns.is_file() else None,
+        baseline_returns=_table(run, "baselines"),
+        styles=_table(run, "styles"),
+        sectors=_table(run, "sectors"),
         months=months,
         holdings=_holdings(workspace, run),
         ex_dates=_paid_dividends(run),
@@ -189,6 +194,12 @@ def _daily(run: Run) -> tuple[pl.DataFrame | None, dict[str, float]]:
     result = BacktestResult.read(path)
     dates_D = result.daily["date"].to_numpy().astype("datetime64[D]")
     return result.curve(), monthly_returns(dates_D, result.net_returns())
+
+
+def _table(run: Run, name: str) -> pl.DataFrame | None:
+    """A daily table of the backtest; None without one, or of a version that did not write it."""
+    path = run.path(f"backtest_{name}.parquet")
+    return read_parquet(path) if path.is_file() else None
 
 
 def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:

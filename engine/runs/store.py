@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
 from engine.runs.events import RunEvent, RunFinished
 from engine.runs.lines import decode, is_whole
+from engine.runs.sink import read_new
 from engine.workspace_code import hashes_of
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _Status = Literal["created", "running", "paused", "done", "stopped", "failed", "
 RUN_ID = re.compile(r"\d{8}-\d{6}-([a-z]+)-[0-9a-f]{4}")
 """The name of a run, with its command."""
 _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
+_POLL_S = 0.2
 _TAIL_BYTES, _MAX_LINE = 64 * 1024, 4 * 2**20
 TRASH = ".deleting-"
 """Begins the name of a run that is being deleted."""
@@ -111,6 +114,31 @@ class Run:
             for line in file:
                 if event := decode(line):
                     yield event
+
+    def batches(
+        self,
+        *,
+        follow: bool,
+        stopped: Callable[[], bool],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[list[RunEvent]]:
+        """All events, several at once, each once; with ``follow`` also those to come, until the run ends.
+
+        A run ends when its process is gone; what it wrote by then is read first. ``stopped`` is asked five
+        times a second, and after every batch.
+        """
+        offset = 0
+        while True:
+            alive = (
+                self.is_alive()
+            )  # first: what a run that ends meanwhile has written is read below
+            events, offset = read_new(self.events_path, offset)
+            if events:
+                yield events
+            if stopped() or not (events or (follow and alive)):
+                return
+            if not events:
+                sleep(_POLL_S)
 
     def last_event(self) -> RunEvent | None:
         """The newest whole event, read from the end of the file; damaged lines after it are passed over."""

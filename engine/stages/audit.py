@@ -87,6 +87,7 @@ def _text(found: AuditResult, path: Path) -> str:
             *(f"note: {note}" for note in found.notes),
             "",
             f"written to {path}",
+            *(["next: `atft-tui train`"] if found.passed and not found.run else []),
         ]
     )
 

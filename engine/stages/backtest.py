@@ -34,6 +34,7 @@ from engine.portfolio.market_data import Matrix
 from engine.records import record
 from engine.records.backtest import (
     BACKTEST,
+    SETTINGS,
     BacktestSummary,
     JudgedFigures,
     RivalFigures,
@@ -52,6 +53,11 @@ from engine.stages.trading import open_simulator, trading_configuration
 from engine.stages.waterfall import alpha_to_orders
 from engine.workspace_code import hashes_of
 
+_LATER = {
+    "score": "horizon", "neutral_share": 1.0, "trade_share": 0.3, "risk_aversion": 100.0,
+    "volatility_scaled": False, "cost_aversion": 2.0, "max_turnover": 0.0, "max_lean": 0.0,
+}  # fmt: skip
+"""Keys of ``[portfolio]`` that the first version lacked -> the value at which its books are made."""
 _HOLDINGS_ROWS = 32_768
 _SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
@@ -80,19 +86,17 @@ def backtest(
         simulation = run_vectorbt(simulator, book)
         result = simulator.result(simulation.ledger, run_id=found.id)
         context.sink.emit(StageStarted(stage="baselines"))
-        baselines, daily = compare_baselines(simulator, result, _rivals(found, simulator))
+        forward, h = forward_returns(panel, simulator.market, config), config.portfolio.horizon
+        rivals = _rivals(found, simulator)
+        baselines, daily = compare_baselines(simulator, result, rivals, forward(h, 1))
         baselines["random"] = random_band(simulator)
         context.sink.emit(StageStarted(stage="factor"))
-        factor = factor_figures(
-            simulator.score_DN,
-            forward_returns(panel, simulator.market, config),
-            simulator.market.dates_D,
-            horizon=config.portfolio.horizon,
-        )
+        dates_D = simulator.market.dates_D
+        factor = factor_figures(simulator.score_DN, forward, dates_D, horizon=h)
         sharpe = result.figures().sharpe
         tried = (trial_settings(config, context.workspace), sharpe)
         record_trials(found, {f"backtest {book.strategy}": tried})
-        h, trials = config.portfolio.horizon, count_trials(context.store)
+        trials = count_trials(context.store)
         judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
         summary = _summarise(simulator, book, simulation, result, judged(result), quality)
         summary = structs.replace(
@@ -114,10 +118,14 @@ def backtest(
 
 
 def trial_settings(config: Config, workspace: Path) -> SettingsTable:
-    """What makes a simulation of the same scores another trial, and another look."""
+    """What makes a simulation of the same scores another trial, and another look.
+
+    A key of `_LATER` is left out at its value there, so that a book of before is the same one.
+    """
     own = hashes_of(workspace, "strategies", [config.portfolio.strategy])
-    tables = ("portfolio", "constraints", "costs")
-    found = {name: getattr(config, name).model_dump(mode="json") for name in tables}
+    found = {name: getattr(config, name).model_dump(mode="json") for name in SETTINGS}
+    book = found["portfolio"]
+    found["portfolio"] = {k: v for k, v in book.items() if k not in _LATER or v != _LATER[k]}
     found |= {"code": own} if own else {}
     return found | {"initial_cash": config.backtest.initial_cash}
 
@@ -249,6 +257,7 @@ def _backtest_text(summary: BacktestSummary) -> str:
         ),
         "",
         *(f"note: {note}" for note in summary.notes),
+        f"next: `atft-tui report {summary.run_id}`",
     ]
     return "\n".join(lines).rstrip()
 

@@ -98,7 +98,12 @@ def _text(checked: CheckedQuality) -> str:
     if coverage.tables:
         rows = [[name, f"{t.rows:,}", t.first, t.last] for name, t in coverage.tables.items()]
         lines += ["", table(rows, header=["table", "rows", "first available", "last"])]
-    return "\n".join([*lines, *(f"note: {note}" for note in checked.notes)])
+    after = (
+        "mend what the findings name and read it again"
+        if checked.verdict == "refused"
+        else "`atft-tui audit`"
+    )
+    return "\n".join([*lines, *(f"note: {note}" for note in checked.notes), f"next: {after}"])
 
 
 def _sessions(what: str, checked: CheckedQuality, rule: str) -> str:

@@ -45,6 +45,9 @@ def ingest(
     short: str | None = None,
     statements: str | None = None,
     earnings: str | None = None,
+    valuation: str | None = None,
+    disclosures: str | None = None,
+    holdings: str | None = None,
     append: bool = False,
     until: str | None = None,
     actions: str | None = None,
@@ -80,7 +83,8 @@ def ingest(
         tables={
             "securities": securities, "index": index, "actions": actions, "options": options,
             "flow": flow, "margin": margin, "short": short, "statements": statements,
-            "earnings": earnings,
+            "earnings": earnings, "valuation": valuation, "disclosures": disclosures,
+            "holdings": holdings,
         },
         reading={
             "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,

@@ -47,7 +47,7 @@ def preflight(context: StageContext) -> Outcome:
         [[row.verdict, row.name, row.value, row.hint] for row in rows],
         header=["", "what", "value", "hint"],
     )
-    return Outcome(json=record.as_json(found), text=text)
+    return Outcome(json=record.as_json(found), text=f"{text}\nnext: `atft-tui train`")
 
 
 def _torch() -> PreflightRow:

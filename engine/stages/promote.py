@@ -222,4 +222,5 @@ def _gate_text(entry: ChampionEntry, forced: bool) -> str:
     lines = table([["ok" if c.passed else "NO", c.name, c.detail] for c in entry.gate])
     verdict = "is champion now" if entry.action == "promoted" else "stays a challenger"
     why = f" (forced: {entry.reason})" if forced else ""
-    return f"{lines}\n\nmodel {entry.model} of {entry.run} {verdict}{why}"
+    after = "\nnext: `atft-tui signals`" if entry.action == "promoted" else ""
+    return f"{lines}\n\nmodel {entry.model} of {entry.run} {verdict}{why}{after}"

@@ -18,7 +18,7 @@ from engine.records.rank_ic import RankICSummary
 from engine.records.run import Labels, RunSummary, SplitFigures
 from engine.records.train import Rival
 from engine.runs import deletion
-from engine.runs.events import ControlAnswered, EpochEvaluated, Noted, Paused, RunFinished
+from engine.runs.events import ControlAnswered, Noted, Paused, RunFinished
 from engine.runs.labels import add_tags, printable, read_labels, remove_tags, set_note
 from engine.runs.launch import Wish, go_on, request, request_stop
 from engine.runs.sink import read_new
@@ -127,17 +127,9 @@ def show(context: StageContext, *, run: str) -> Outcome:
 def watch(context: StageContext, *, run: str) -> Outcome:
     """Print the run's progress until it ends; interrupting leaves the run alone."""
     found = context.store.open(run)
-    offset, last = 0, None
-    while True:
-        events, offset = read_new(found.events_path, offset)
+    for events in found.batches(follow=True, stopped=lambda: context.stop.requested):
         for event in events:
             context.sink.emit(event)
-            last = event if isinstance(event, EpochEvaluated | RunFinished) else last
-        if not events and (isinstance(last, RunFinished) or not found.is_alive()):
-            break
-        if context.stop.requested:
-            break
-        time.sleep(_POLL_S)
     status = found.status()
     return Outcome(json={"run_id": found.id, "status": status}, text=f"{found.id}: {status}")
 

@@ -84,7 +84,7 @@ def training_text(found: TrainResult) -> str:
             for told in found.monitors.diagnoses
         ]
     parts += [f"note: {note}" for note in found.data.notes]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, f"next: `atft-tui backtest {found.run_id}`"])
 
 
 def _worths(found: TrainResult) -> str:

@@ -229,4 +229,5 @@ def _text(found: TrainResult) -> str:
         for name, rival in found.baselines.items()
     ]
     header = ["", f"test RankIC, h={found.score_horizon}"]
-    return f"run {found.run_id}: done\n\n{table(rows, header=header)}"
+    after = f"next: `atft-tui backtest {found.run_id}`"
+    return f"run {found.run_id}: done\n\n{table(rows, header=header)}\n\n{after}"

@@ -1,7 +1,6 @@
 """Which version of a checkpoint counts: the pointer ``root/NAME`` names the folder ``root/NAME-000012``."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,17 +41,3 @@ def dangling(root: Path) -> Iterator[Path]:
                 continue  # damaged: its hash tells that
             if not version.is_dir():
                 yield pointer
-
-
-def sweep(root: Path) -> None:
-    """Remove what a killed writer left: staging folders and versions that no pointer names."""
-    if not root.is_dir():
-        return
-    for path in root.iterdir():
-        match = _VERSION.match(path.name)
-        if path.name.endswith(".tmp") and path.is_dir():
-            shutil.rmtree(path)
-        elif match and path.is_dir():
-            pointer = root / match["name"]
-            if not pointer.is_file() or read_text(pointer).strip() != path.name:
-                shutil.rmtree(path)

@@ -14,6 +14,10 @@ import pytest
 
 from atft_tui.app import CockpitApp
 from atft_tui.keys import PLACES
+from engine.config import Config
+from engine.runs.store import RunStore
+from engine.runs.trials import read_trials, trial_keys
+from engine.stages.backtest import trial_settings
 from tests.journeys.command import atft_here
 from tests.tui.steps import shown, visit, wait_until
 
@@ -127,3 +131,18 @@ async def test_every_place_shows_it(workspace: Path, place: str, facts: tuple[st
         await wait_until(pilot, told)
         assert "cannot be read" not in text
         assert "cannot read" not in text
+
+
+def test_a_book_of_then_is_no_new_look(workspace: Path) -> None:
+    """Its key, of today's settings with the values of then, is in the list that was written then."""
+    run = RunStore(workspace / "runs").open(MAIN)
+    then = json.loads(run.path("backtest.json").read_text())
+    tables = {name: then[name] for name in ("portfolio", "constraints", "costs")}
+    tables["portfolio"]["score"] = "horizon"  # what a book was made of before there was the key
+    config = Config.model_validate({**tables, "backtest": {"initial_cash": then["initial_cash"]}})
+    (key,) = trial_keys(run, [trial_settings(config, workspace)])
+    assert read_trials(run)[key].what == "sweep portfolio.fraction=0.1"
+    mean = config.model_copy(
+        update={"portfolio": config.portfolio.model_copy(update={"score": "mean"})}
+    )
+    assert trial_keys(run, [trial_settings(mean, workspace)]) != [key]

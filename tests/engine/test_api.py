@@ -123,13 +123,13 @@ def test_a_chart_is_one_drawing_with_its_colours(workspace: Workspace) -> None:
 
 
 def test_drawings_stand_below_each_other() -> None:
-    """Heights of 282 and 140: the second begins at 282, and both are 422 high."""
+    """Heights of 288 and 140: the second begins at 288, and both are 428 high."""
     pair = lines({"a": [0.0, 1.0]}, ["x", "y"], title="t", unit="u")
     pair += area([0.0, -0.5], ["x", "y"], title="d", unit="v")
     whole = ET.fromstring(alone(pair))  # noqa: S314 - our own
-    assert whole.attrib["viewBox"] == "0 0 760 422"
+    assert whole.attrib["viewBox"] == "0 0 760 428"
     tops = [part.attrib["y"] for part in whole.findall("{http://www.w3.org/2000/svg}svg")]
-    assert tops == ["0", "282"]
+    assert tops == ["0", "288"]
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """J-Quants (JPX's data service for private investors), API v2.
 
     client    the official client, every request of it paced, checked and retried in one place
-    tables    which call fills which table, its columns in ours, the day from which a row may be used
+    tables    what a table of the vendor is: its calls, and the types of its columns
+    endpoints which call fills which table, its columns in ours, the day from which a row may be used
     parts     what was fetched, one Parquet file per table and date, complete or absent; parts -> RawTables
     pull      network -> parts; resumes, updates, sees revisions and factors corrected in older days
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from msgspec import Struct
 
-from engine.data.jquants.tables import MASTER_SCHEMA, PART_SCHEMA
+from engine.data.jquants.endpoints import MASTER_SCHEMA, PART_SCHEMA
 from engine.data.store import read_parquet
 from engine.data.tables import (
     BAR_SCHEMA,

@@ -25,15 +25,9 @@ import polars as pl
 
 from engine.config import JQuantsConfig
 from engine.data.jquants.client import Api, NotInPlan, OutsideCoverage
+from engine.data.jquants.endpoints import ENDPOINTS, PART_SCHEMA
 from engine.data.jquants.parts import Parts
-from engine.data.jquants.tables import (
-    ENDPOINTS,
-    PART_SCHEMA,
-    Chunk,
-    Endpoint,
-    VendorRules,
-    vendor_rules,
-)
+from engine.data.jquants.tables import Chunk, Endpoint, VendorRules, vendor_rules
 from engine.errors import DataError, EnvironmentProblem, Interrupted
 from engine.runs.events import Advanced, Noted
 from engine.runs.lock import hold

@@ -1,4 +1,4 @@
-"""Which call fills which table, how a span of sessions is cut into calls, and what the answers become.
+"""What a table of the vendor is: how a span of sessions is cut into calls, and how answers get our types.
 
 The vendor's columns, all text, come into the schemas of `engine.data.tables`; blank is null. ``available`` is
 the first session at whose close a row may be used. What is published after the close of a day (15:30)
@@ -16,38 +16,30 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
-from engine.data.tables import BAR_SCHEMA, INDEX_SCHEMA, OPTIONAL, SECURITY_SCHEMA, Schema
+from engine.data.tables import Schema
 from engine.errors import DataError
 
 _BEGINNING = dt.date(2007, 1, 1)
 """Before the vendor's first day, 7 May 2008."""
 _DAILY_MARGIN = dt.date(2026, 9, 25)
 """From this day on margin balances come every session; before, once a week."""
-_BEFORE_CLOSE = "15:00"
-"""A statement disclosed before this hour can be acted on at that day's close."""
-_MARGIN_LAG = 3
-"""Sessions from a weekly balance to its use where no publication date is given: Friday's balance is
-published on Tuesday after the close."""
 _EMPTY = ("", "-", "－", "*")
-ALL_MARKETS = "TokyoNagoya"
-"""The section of the investor statistics that holds the others, and that the market reform of April 2022
-did not cut in two."""
-_INVESTORS = {
-    "Prop": "proprietary", "Ind": "individual", "Frgn": "foreign", "SecCo": "securities_company",
-    "InvTr": "investment_trust", "BusCo": "business_company", "OthCo": "other_company",
-    "InsCo": "insurance", "Bank": "bank", "TrstBnk": "trust", "OthFin": "other_financial",
-}  # fmt: skip
-"""Beginning of the vendor's columns of an investor type -> our type."""
-_DATES = ("Date", "PubDate", "EnDate", "SchDate", "DiscDate", "CurPerEn", "CurFYEn", "SQD")
+_DATES = (
+    "Date",
+    "PubDate",
+    "EnDate",
+    "SchDate",
+    "DiscDate",
+    "CurPerEn",
+    "CurFYEn",
+    "SQD",
+    "SubDate",
+)
 _TEXTS = (
     "Code", "CoName", "CoNameEn", "S33", "S17", "Mrgn", "Section", "DiscTime", "DocType", "CurPerType",
-    "PCDiv", "EmMrgnTrgDiv",
+    "PCDiv", "EmMrgnTrgDiv", "ProdCat", "DiscNo",
 )  # fmt: skip
 """The vendor's columns of text; those that are neither here nor dates are numbers."""
-MASTER_SCHEMA: Schema = {"date": pl.Date, **SECURITY_SCHEMA}
-"""The list of issues as of ``date``."""
-PART_SCHEMA = {name: dtype for name, dtype in BAR_SCHEMA.items() if name != "dividend"}
-"""The API's bars know no dividends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +110,8 @@ class Endpoint:
     finish: "_Finish" = lambda typed, rules: typed
     """What makes our columns of the typed ones."""
     cut: Literal["session", "week", "year", "quarter"] = "session"
+    since: dt.date = _BEGINNING
+    """First day that the vendor has."""
     required: bool = False
     """Without it there is no panel; an answer without rows is never kept."""
     exact: bool = False
@@ -147,7 +141,7 @@ class Endpoint:
         if self.cut == "year":
             years = sorted({day.year for day in sessions})
             return [Chunk(dt.date(y, 1, 1), dt.date(y, 1, 1), dt.date(y, 12, 31)) for y in years]
-        days = list(sessions)
+        days = [day for day in sessions if day >= self.since]
         if self.cut == "week":
             last_of = {day.isocalendar()[:2]: day for day in days}
             days = [d for d in days if d >= _DAILY_MARGIN or last_of[d.isocalendar()[:2]] == d]
@@ -196,150 +190,3 @@ def _converted(theirs: str, dtype: type[pl.DataType]) -> pl.Expr:
     if theirs == "Code":
         return pl.col(theirs).str.replace(r"^(.{4})$", "${1}0")
     return pl.col(theirs).cast(dtype, strict=False)
-
-
-def _master(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """``shortable``: issues of the loan class; null where the plan hides it."""
-    return typed.with_columns(
-        name=pl.coalesce("english", "name"),
-        sector=pl.col("S33").replace(dict(rules.sectors)),
-        industry=pl.col("S17").replace(dict(rules.industries)),
-        shortable=pl.col("Mrgn") == "2",
-        borrow_class=pl.lit(None, pl.String),
-    )
-
-
-def _flow(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """Flows of all markets together; the vendor counts in thousand yen.
-
-    A correction is a second row for the same week with a later ``available``.
-    """
-    typed = typed.filter(pl.col("Section") == ALL_MARKETS)
-    typed = typed.with_columns(available=rules.after(typed["PubDate"]))
-    sides = {"buy": "Buy", "sell": "Sell"}
-    return pl.concat(
-        typed.select(
-            "date", "available", investor=pl.lit(ours),
-            **{side: pl.col(f"{theirs}{name}") * 1000 for side, name in sides.items()},
-        )
-        for theirs, ours in _INVESTORS.items()
-    )  # fmt: skip
-
-
-def _margin(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    assumed = rules.after(typed["date"], _MARGIN_LAG)
-    return typed.with_columns(available=rules.after(typed["PubDate"]).fill_null(assumed))
-
-
-def _short(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    short = pl.col("bound") + pl.col("free")
-    return typed.with_columns(
-        pl.col("sector").replace(dict(rules.sectors)),
-        available=rules.after(typed["date"]),
-        short_turnover=short,
-        turnover=pl.col("outright") + pl.col("bound") + pl.col("free"),
-    )
-
-
-def _statements(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """Disclosures of results, and revisions of forecasts alone.
-
-    A revision has ``period`` null, no figures but forecasts, and these are for the fiscal year that ends
-    on ``period_end``.
-    """
-    same_day = (typed["time"].str.zfill(8) < _BEFORE_CLOSE) & rules.holds(typed["day"])
-    revision = pl.col("document").str.contains("ForecastRevision").fill_null(value=False)
-    for_next = (pl.col("period") == "FY") & ~revision
-    forecasts = {
-        f"forecast_{name}": pl.when(for_next).then(f"next_{name}").otherwise(f"now_{name}")
-        for name in ("sales", "operating_profit", "net_profit")
-    }
-    typed = typed.with_columns(
-        available=pl.when(same_day.fill_null(value=False))
-        .then(typed["day"])
-        .otherwise(rules.after(typed["day"])),
-        **forecasts,
-    ).with_columns(
-        period_end=pl.when(revision).then("year_end").otherwise("period_end"),
-        period=pl.when(revision).then(None).otherwise("period"),
-    )
-    return typed.filter(pl.col("period").is_in(["1Q", "2Q", "3Q", "FY"]).fill_null(value=True))
-
-
-def _earnings(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """``date`` null: what was announced is withdrawn."""
-    return typed.with_columns(available=rules.after(typed["PubDate"]))
-
-
-def _options(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """The vendor's volatility is in percent. Published after midnight.
-
-    On days of emergency margin calls a contract has two rows; that of the settlement (002) is kept.
-    """
-    contract = ["date", "code"]
-    typed = typed.sort(*contract, "emergency").unique(contract, keep="last", maintain_order=True)
-    sides = {"1": "put", "2": "call"}
-    return typed.with_columns(
-        pl.col("kind").replace_strict(sides, default=None, return_dtype=pl.String),
-        available=rules.after(typed["date"]),
-        implied_volatility=pl.col("IV") / 100,
-    )
-
-
-_SPAN = ("from_yyyymmdd", "to_yyyymmdd")
-ENDPOINTS = (
-    Endpoint(
-        table="master", method="get_eq_master", asked=("date",), cut="quarter", required=True,
-        columns="date=Date symbol=Code name=CoName english=CoNameEn S33 S17 Mrgn",
-        schema=MASTER_SCHEMA, key=("date", "symbol"), finish=_master,
-    ),
-    Endpoint(
-        table="bars", method="get_eq_bars_daily", required=True, exact=True,
-        columns="date=Date symbol=Code open=O high=H low=L close=C volume=Vo turnover=Va"
-        " adjustment_factor=AdjFactor",
-        schema=PART_SCHEMA, key=("date", "symbol"),
-        # Prices as quoted. A day without a trade keeps its row (it may carry a factor), prices null.
-        finish=lambda typed, _: typed.with_columns(pl.col("adjustment_factor").fill_null(1.0)),
-    ),
-    Endpoint(
-        table="index", method="get_idx_bars_daily_topix", asked=_SPAN, cut="year",
-        columns="date=Date close=C", schema=INDEX_SCHEMA, key=("date",),
-    ),
-    Endpoint(
-        table="flow", method="get_eq_investor_types", asked=_SPAN, cut="year",
-        columns="date=EnDate PubDate Section "
-        + " ".join(f"{theirs}{side}" for theirs in _INVESTORS for side in ("Buy", "Sell")),
-        schema=OPTIONAL["flow"], key=("date", "available", "investor"), finish=_flow,
-    ),
-    Endpoint(
-        table="margin", method="get_mkt_margin_interest", cut="week",
-        columns="date=Date PubDate symbol=Code long=LongVol short=ShrtVol",
-        schema=OPTIONAL["margin"], key=("date", "available", "symbol"), finish=_margin,
-    ),
-    Endpoint(
-        table="short", method="get_mkt_short_ratio", exact=True,
-        columns="date=Date sector=S33 outright=SellExShortVa bound=ShrtWithResVa free=ShrtNoResVa",
-        schema=OPTIONAL["short"], key=("date", "available", "sector"), finish=_short,
-    ),
-    Endpoint(
-        table="statements", method="get_fin_summary_cursor",
-        columns="day=DiscDate time=DiscTime symbol=Code document=DocType period=CurPerType"
-        " period_end=CurPerEn year_end=CurFYEn sales=Sales operating_profit=OP net_profit=NP"
-        " assets=TA equity=Eq now_sales=FSales now_operating_profit=FOP now_net_profit=FNP"
-        " next_sales=NxFSales next_operating_profit=NxFOP next_net_profit=NxFNp",
-        schema=OPTIONAL["statements"], key=("available", "symbol"), finish=_statements,
-    ),
-    Endpoint(
-        table="earnings", method="get_fin_earnings_date",
-        columns="PubDate symbol=Code date=SchDate",
-        schema=OPTIONAL["earnings"], key=("available", "symbol"), finish=_earnings,
-    ),
-    Endpoint(
-        table="options", method="get_drv_bars_daily_opt_225", exact=True,
-        columns="date=Date code=Code expiry=SQD strike=Strike kind=PCDiv IV open_interest=OI volume=Vo"
-        " underlying=UnderPx emergency=EmMrgnTrgDiv",
-        schema=OPTIONAL["options"], key=("date", "available"), finish=_options,
-    ),
-)  # fmt: skip
-"""In the order of the pull. Statements and announcements are asked for by the day they were published:
-sessions only, since the exchange publishes nothing on other days."""

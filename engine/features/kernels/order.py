@@ -41,8 +41,10 @@ def extreme_row(
 
 
 @njit(cache=True, error_model="numpy")
-def _since_row(x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out_WS: Array) -> None:
-    """Sessions since the extreme of `extreme_row`; the latest of equal ones."""
+def _since_row(
+    x_S: Array, windows_W: Windows, need_W: Windows, sign: float, latest: bool, out_WS: Array
+) -> None:
+    """Sessions since the extreme of `extreme_row`; the ``latest`` of equal ones, or the first."""
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
     at_P = np.empty_like(x_P)
@@ -60,13 +62,15 @@ def _since_row(x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out
                 count_hi, count_lo = count_P[reach:], count_P[reach - window :]
                 out = out_WS[w]
                 for t in range(S):
-                    at = at_hi[t] if hi[t] >= lo[t] else at_lo[t]
+                    after = hi[t] > lo[t] or (latest and hi[t] == lo[t])
+                    at = at_hi[t] if after else at_lo[t]
                     out[t] = t - at if count_hi[t] - count_lo[t] >= need else np.nan
         next_P[:run], next_at_P[:run] = x_P[:run], at_P[:run]
         old, new, old_at, new_at = x_P, x_P[run:], at_P, at_P[run:]
         result, result_at = next_P[run:], next_at_P[run:]
         for k in range(result.size):
-            result_at[k] = new_at[k] if new[k] >= old[k] else old_at[k]
+            after = new[k] > old[k] or (latest and new[k] == old[k])
+            result_at[k] = new_at[k] if after else old_at[k]
             result[k] = new[k] if new[k] > old[k] else old[k]
         x_P, next_P, at_P, next_at_P = next_P, x_P, next_at_P, at_P
         run *= 2
@@ -138,11 +142,11 @@ def extreme_rows(
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def since_rows(
-    x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
+    x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, latest: bool, out_NWS: Array
 ) -> None:
     """`_since_row` of each row, into ``[N, W, S]``."""
     for i in prange(len(x_NS)):
-        _since_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
+        _since_row(x_NS[i], windows_W, need_W, sign, latest, out_NWS[i])
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")

@@ -2,7 +2,7 @@
 
 from engine.errors import UsageError
 from engine.report.facts import Facts
-from engine.report.sections import evidence, money, scores
+from engine.report.sections import evidence, held, money, scores
 from engine.report.sections.section import Section
 
 __all__ = ["CHARTS", "Section", "charted", "sections"]
@@ -12,18 +12,20 @@ _TRADED = (
     money.sharpe,
     money.years,
     money.costs,
-    money.dividends,
-    money.breaks,
+    held.dividends,
+    held.breaks,
     money.orders,
     money.months,
-    money.risk,
+    held.risk,
+    held.exposures,
     money.falls,
     money.sweep,
     scores.rank_ic_table,
+    scores.beyond,
     scores.entry,
     scores.decay,
     scores.quantiles,
-    money.holdings,
+    held.holdings,
 )
 _ALWAYS = (
     evidence.differences,
@@ -47,6 +49,7 @@ _DRAWN = (
     money.sharpe,
     money.costs,
     money.months,
+    held.exposures,
     money.sweep,
     scores.heads,
     scores.decay,

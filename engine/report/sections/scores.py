@@ -27,6 +27,11 @@ _PHASES: tuple[Column, ...] = (
     ("best validation RankIC", lambda row: Figure(row.rank_ic, row.rank_ic_se).text(), ""),
     ("outcome", lambda row: "kept" if row.kept else _ROLLED_BACK, ""),
 )
+_BEYOND: tuple[Column, ...] = (
+    ("scores", lambda item: item[0], ""),
+    ("likeness", lambda item: item[1].likeness, "+.2f"),
+    ("added", lambda item: Figure(item[1].added, item[1].added_se).text(), ""),
+)
 _ROLLED_BACK = "did not beat the one before: rolled back"
 _RUNS: tuple[Column, ...] = (
     ("this run, but", "change", ""),
@@ -59,6 +64,19 @@ def rank_ic_table(facts: Facts) -> Section:
         caption="Mean daily Spearman correlation of score and forward return ± Newey-West standard error; "
         "~ = inside the null band of shuffled scores. Epochs were chosen on validation, nothing on test. "
         "oracle exists on synthetic markets only.",
+    )
+
+
+def beyond(facts: Facts) -> Section:
+    """What the scores know that others do not; left out of a backtest that did not ask."""
+    rivals = [one for one in facts.traded.rivals if not math.isnan(one[1].added)]
+    return Section(
+        title="What these scores add to others" if rivals else "",
+        header=titles(_BEYOND),
+        rows=cells(rivals, _BEYOND),
+        caption="added: RankIC of what is left of these scores when their likeness to the others is taken "
+        "out, on the same names and days: all of it where nothing is shared, 0 where they are the same "
+        "(Numerai's meta model contribution, with ranks).",
     )
 
 

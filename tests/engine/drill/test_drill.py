@@ -5,6 +5,7 @@ import json
 import os
 import random
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.drill.readings import Reader, Readings
 from engine.drill.room import cases as room_cases
 from engine.drill.room import synced
 from engine.drill.run import chosen, tried
-from engine.errors import UsageError
+from engine.errors import Interrupted, UsageError
 from engine.records.drill import DrillOutcome, DrillResult
 from engine.runs.labels import set_note
 from engine.runs.sink import ListSink
@@ -129,6 +130,24 @@ def test_cases_are_chosen_by_name_or_kind_and_what_cannot_be_tried_says_why(tmp_
     with opened(tmp_path, lambda: False, 0) as bench:
         told = [(one.verdict, one.seen) for one in tried(bench, every, lambda _: None)]
     assert told == [("survived", "fine"), ("failed", "lost"), ("not tried", "no mount")]
+
+
+def test_a_stop_begins_no_further_case(tmp_path: Path) -> None:
+    """Each of them would copy the workspace first."""
+    begun = []
+
+    def stopped(_: Bench) -> Seen:
+        raise Interrupted("stopped")
+
+    def other(_: Bench) -> Seen:
+        begun.append(1)
+        time.sleep(0.02)
+        return survived("")
+
+    cases = [Case("a-0", "", stopped), *(Case(f"a-{n}", "", other) for n in range(1, 200))]
+    with opened(tmp_path, lambda: False, 0) as bench, pytest.raises(Interrupted):
+        list(tried(bench, cases, lambda _: None))
+    assert len(begun) < len(cases) - 1
 
 
 @pytest.fixture

@@ -190,3 +190,37 @@ def test_the_rank_ic_by_lag_fades_as_planted() -> None:
     assert by_lag[10].rank_ic / by_lag[1].rank_ic == pytest.approx(0.9**9, abs=0.25)
     assert by_lag[1].rank_ic > by_lag[1].null_band
     assert by_lag[20].n_dates == len(close) - 21
+
+
+def test_what_scores_add_is_what_a_least_squares_fit_leaves_of_their_ranks() -> None:
+    rng = np.random.default_rng(3)
+    score, reference, forward = rng.normal(size=(3, 6, 30))
+    score += reference
+    score[0, 5:] = np.nan  # too few pairs: the day is left out
+    reference[1, 3], forward[2, 4] = np.nan, np.nan
+    added, alike = [], []
+    for day in range(1, 6):
+        known = np.isfinite(score[day] + reference[day] + forward[day])
+        own, theirs, earned = (
+            stats.zscore(stats.rankdata(row[day][known])) / np.sqrt(known.sum())
+            for row in (score, reference, forward)
+        )
+        slope = np.linalg.lstsq(theirs[:, None], own, rcond=None)[0]
+        added.append((own - slope[0] * theirs) @ earned)
+        alike.append(stats.spearmanr(own, theirs)[0])
+    found = factor.beyond(score, reference, forward, lag=0)
+    assert found.added == pytest.approx(np.mean(added), abs=1e-6)
+    assert found.added_se == pytest.approx(np.std(added) / np.sqrt(5), abs=1e-6)
+    assert found.likeness == pytest.approx(np.mean(alike), abs=1e-6)
+
+
+def test_a_reference_adds_nothing_to_itself_and_all_to_what_it_shares_nothing_with() -> None:
+    score = np.tile(np.arange(12.0), (3, 1))
+    turned = score[:, [0, 11, 10, 3, 8, 7, 6, 5, 4, 9, 2, 1]]
+    same = factor.beyond(score, 2.0 * score, turned, lag=0)
+    assert same.added == pytest.approx(0.0, abs=1e-6)
+    assert same.likeness == pytest.approx(1.0)
+    apart = np.array([5, 6, 4, 7, 3, 8, 8, 3, 7, 4, 6, 5], dtype=float)  # the same from either end
+    alone = factor.beyond(score, np.tile(apart, (3, 1)), turned, lag=0)
+    assert alone.likeness == pytest.approx(0.0, abs=1e-6)
+    assert alone.added == pytest.approx(stats.spearmanr(score[0], turned[0])[0], abs=1e-6)

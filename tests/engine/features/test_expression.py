@@ -58,6 +58,9 @@ def test_a_line_by_hand() -> None:
         [NAN, NAN, 11, 32 / 3, 10.5, 10.5], nan_ok=True
     )
     assert value("IdxMax(close, 3)", x)[0] == pytest.approx([NAN, NAN, 3, 2, 1, 3], nan_ok=True)
+    flat = small([[2.0, 2.0, 1.0, 2.0, 1.0]])
+    assert value("IdxMax(close, 3)", flat)[0] == pytest.approx([NAN, NAN, 1, 1, 2], nan_ok=True)
+    assert value("IdxMin(close, 3)", flat)[0] == pytest.approx([NAN, NAN, 3, 2, 1], nan_ok=True)
     assert value("Count(close, 3)", x)[0] == pytest.approx([NAN, NAN, 3, 3, 2, 2], nan_ok=True)
     assert value("WMA(close, 2)", x)[0][1] == pytest.approx((10 + 2 * 11) / 3)
     assert value("-close", x)[0][0] == -10.0
@@ -128,8 +131,8 @@ PLAIN: dict[str, tuple[str, Callable[..., Array]]] = {
     "Mad": ("Mad(close, {w})", rolled(lambda s: (s - s.mean()).abs().mean())),
     "Max": ("Max(close, {w})", rolled(lambda s: s.max())),
     "Min": ("Min(close, {w})", rolled(lambda s: s.min())),
-    "IdxMax": ("IdxMax(close, {w})", rolled(lambda s: 1.0 + s[s == s.max()].index[-1])),
-    "IdxMin": ("IdxMin(close, {w})", rolled(lambda s: 1.0 + s[s == s.min()].index[-1])),
+    "IdxMax": ("IdxMax(close, {w})", rolled(lambda s: 1.0 + s[s == s.max()].index[0])),
+    "IdxMin": ("IdxMin(close, {w})", rolled(lambda s: 1.0 + s[s == s.min()].index[0])),
     "Count": ("Count(close, {w})", lambda x, w: pd.DataFrame(
         np.isfinite(x).T).rolling(w).sum().to_numpy().T),
     "WMA": ("WMA(close, {w})", rolled(

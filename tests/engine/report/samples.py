@@ -42,6 +42,7 @@ def backtest() -> dict[str, Any]:
         "turnover": 0.4, "cost_drag": 0.1,
     }  # fmt: skip
     gap = {"sharpe_difference": 0.2, "sharpe_difference_se": 0.3, "sharpe_difference_p": 0.5}
+    added = {"added": 0.021, "added_se": 0.006, "likeness": 0.35}
     mean = {"value": 0.02, "se": 0.004, "n_dates": 250}
     step = {"name": NASTY, "gross": 1.9, "names": 40.0, "transfer": 0.7, "expected_ic": 0.02}
     return side | {
@@ -60,7 +61,7 @@ def backtest() -> dict[str, Any]:
             "gross_return": 0.15, "delisting": 0.0, "commission": -0.05, "slippage": -0.04,
             "borrow": -0.01, "net_return": 0.05,
         },
-        "baselines": {NASTY: side | gap, "lightgbm": side | gap, "random": side | {"draws": 20}},
+        "baselines": {NASTY: side | gap | added, "lightgbm": side | gap, "random": side | {"draws": 20}},
         "strategy": "long_short_quantile",
         "notes": [NASTY],
         "extremes": [
@@ -181,8 +182,16 @@ def facts(**changes: Any) -> Facts:
             "drawdown": [0.0, -0.02, -0.015],
         }
     )
+    by_day = pl.DataFrame({"date": daily["date"].to_list() * 2})
     values: dict[str, Any] = {
         "run_id": "20260105-090000-train-abcd",
+        "styles": by_day.with_columns(
+            style=pl.Series(["beta"] * 3 + ["size"] * 3), lean=pl.Series([0.1, 0.3, 0.2, 0.0, 1.0, -0.4])
+        ),
+        "sectors": by_day.with_columns(
+            sector=pl.Series([NASTY] * 3 + ["Oil"] * 3), net=pl.Series([0.05] * 3 + [-0.1, 0.0, 0.1]),
+            gross=pl.Series([0.3] * 3 + [0.5] * 3),
+        ),
         "manifest": {"packages": {"torch": "2"}, "git_commit": None, "created": "2026-01-05",
                      "config_digest": "d", "python": "3.11", "platform": "Linux"},
         "train": trained(),

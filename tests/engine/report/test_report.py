@@ -20,6 +20,7 @@ from engine.records.train import SpanResult
 from engine.report import charts, render
 from engine.report.answers import answers
 from engine.report.facts import Facts, _paid_dividends
+from engine.report.sections import held, scores
 from engine.report.sections.section import rank_ic
 from engine.runs.events import EpochEvaluated
 from engine.runs.store import RunStore
@@ -217,6 +218,31 @@ def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
     assert "Sweep of 5 settings" in page
     assert "after 5 trials" in page
     assert "+2.05" in page
+
+
+def test_exposures_are_drawn_by_day_as_means_of_the_last_five(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[dict[str, list[float]]] = []
+
+    def keep(series: dict[str, list[float]], labels: list[str], **_: object) -> str:
+        assert labels == ["2015-03-02", "2015-03-03", "2015-04-01"]
+        drawn.append({name: [round(value, 9) for value in line] for name, line in series.items()})
+        return "<svg/>"
+
+    monkeypatch.setattr(charts, "lines", keep)
+    assert held.exposures(facts()).title
+    styles, sectors = drawn
+    assert styles == {"beta": [0.1, 0.2, 0.2], "size": [0.0, 0.5, 0.2]}
+    assert sectors == {NASTY: [0.05] * 3, "Oil": [-0.1, -0.05, 0.0]}
+    assert not held.exposures(facts(styles=None, sectors=None)).title
+
+
+def test_what_the_scores_add_to_others_is_told_where_it_was_asked() -> None:
+    (row,) = scores.beyond(facts()).rows
+    assert row == (NASTY, "+0.35", "+0.0210 ± 0.0060")
+    old = {name: {"sharpe": 0.4} for name in ("lightgbm", "random")}
+    assert not scores.beyond(facts(backtest=tested(baselines=old))).title
 
 
 def test_the_audit_says_what_was_not_checked() -> None:

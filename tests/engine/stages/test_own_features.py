@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.config.file import Resolved, resolve, with_own_features
+from engine.config.file import resolve, resolve_new
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
 from engine.errors import ConfigError, GateError, UsageError
@@ -50,8 +50,9 @@ def context(stored: Path, tmp_path: Path) -> StageContext:
 
 def as_begun(workspace: Path) -> StageContext:
     """The frame that a new command gets."""
-    resolved = resolve([], preset="demo", overrides=SETTINGS)
-    return replace(frame(workspace), config=with_own_features(resolved, workspace).config)
+    return replace(
+        frame(workspace), config=resolve_new(workspace, preset="demo", overrides=SETTINGS).config
+    )
 
 
 def test_a_clean_feature_is_accepted_and_joins_the_catalog(context: StageContext) -> None:
@@ -150,9 +151,8 @@ def test_a_set_comes_from_a_file(context: StageContext, tmp_path: Path) -> None:
 
 
 def test_a_configuration_does_not_bring_its_own(tmp_path: Path) -> None:
-    config = resolve([], overrides=['features.own={a="x"}'])
     with pytest.raises(ConfigError, match="filled from the workspace"):
-        with_own_features(Resolved(config.config, {}), tmp_path)
+        resolve_new(tmp_path, overrides=['features.own={a="x"}'])
 
 
 CODE = """\"\"\"How far the close is from its mean of {window} sessions.\"\"\"

@@ -94,7 +94,7 @@ def test_the_text_of_a_training_has_figures_criteria_findings_and_notes() -> Non
         "block fan 12.5% -0.0200 ± 0.0100 (n=120)",
     ]
     assert "doctor: exploding at step 7, warned: clip earlier" in text
-    assert text.endswith("note: synthetic")
+    assert text.endswith("note: synthetic\n\nnext: `atft-tui backtest r1`")
 
 
 def test_a_stopped_training_says_how_it_goes_on() -> None:

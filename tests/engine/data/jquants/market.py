@@ -202,3 +202,49 @@ class Market:
             if self._at(day) % 3 == 0:
                 rows.append(row | {"EmMrgnTrgDiv": "001", "IV": 99.0})
         return rows
+
+    def valuation(self, day: dt.date) -> list[Row]:
+        """Of every issue; all null for the preferred share, but for its market capitalisation."""
+        if day not in self.days:
+            return []
+        blank: Row = dict.fromkeys(constants.EQ_VALUATION_COLUMNS_V2)
+        ratios = {
+            "EPS": 100.0,
+            "PER": 12.5,
+            "FwdPER": 11.0,
+            "PBR": 1.2,
+            "ROE": 0.096,
+            "FwdROE": 0.1,
+        }
+        return [
+            blank | {"Date": day.isoformat(), "Code": code, "MktCap": 1500.5}
+            | ({} if code == CODES[2] else ratios)
+            for code in CODES
+        ]  # fmt: skip
+
+    def holdings(self, day: dt.date) -> list[Row]:
+        """One report on a listed issuer a day, and on Fridays one on another without a code."""
+        if day not in self.days:
+            return []
+        blank: Row = dict.fromkeys(constants.EDINET_LARGE_VOLUME_SHAREHOLDERS_COLUMNS_V2, "")
+        row = blank | {
+            "DocId": "S100ABCD", "Code": CODES[self._at(day) % 5], "SubDate": day.isoformat(),
+            "SubTime": "10:01", "TotalShsHeld": 600_000, "TotalOutStks": 10_000_000, "TotalShsRatio": "6.00",
+            "Hldrs": [{"Name": "a fund"}],
+        }  # fmt: skip
+        return [row, row | {"Code": None, "DocId": "S100ABCE"}] if day.weekday() == 4 else [row]
+
+    def disclosures(self, day: dt.date) -> list[Row]:
+        """Two documents of one company by noon and one after the close, one of another at 14:30."""
+        if day not in self.days:
+            return []
+        blank: Row = dict.fromkeys(constants.TD_LIST_COLUMNS_V2, "")
+        told = (("12010", 0, "11:30:00"), ("12020", 0, "12:00"), ("12030", 0, "15:30:00"),
+                ("12040", 1, "14:30:00"))  # fmt: skip
+        return [
+            blank | {
+                "DiscNo": f"{day:%Y%m%d}{number}", "Code": CODES[place], "DiscDate": day.isoformat(),
+                "DiscTime": time, "DiscItems": ["11101"], "Docs": ["g"],
+            }
+            for number, place, time in told
+        ]  # fmt: skip

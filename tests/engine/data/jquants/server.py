@@ -26,6 +26,7 @@ NEEDS = {
     "/markets/margin-interest": "standard",
     "/markets/short-ratio": "standard",
     "/derivatives/bars/daily/options/225": "standard",
+    "/edinet/large-volume-shareholders": "standard",
 }
 PAGE = 3
 SLOW_S = 3.0
@@ -47,6 +48,8 @@ class FakeJQuants(Market):
 
     key: str = KEY
     covers: tuple[dt.date, dt.date | None] | None = None
+    tdnet: bool = True
+    """Whether the add-on of timely disclosures is subscribed, whatever the plan."""
     limit: int = 0
     """Requests allowed per `window_s`; 0 = no limit."""
     window_s: float = 60.0
@@ -97,6 +100,9 @@ class FakeJQuants(Market):
             "/fins/summary": self.summary,
             "/fins/earnings-date": self.earnings,
             "/derivatives/bars/daily/options/225": self.options,
+            "/equities/valuation": self.valuation,
+            "/edinet/large-volume-shareholders": self.holdings,
+            "/td/list": self.disclosures,
         }
         by_range = {
             "/indices/bars/daily/topix": self.topix,
@@ -115,7 +121,8 @@ class FakeJQuants(Market):
         """Status and body of an undisturbed request."""
         if key != self.key:
             return 403, {"message": f"The incoming api key is invalid or expired. ({key})"}
-        if RANK[self.plan] < RANK[NEEDS.get(path, "free")]:
+        bought = self.tdnet or path != "/td/list"
+        if RANK[self.plan] < RANK[NEEDS.get(path, "free")] or not bought:
             return 403, {"message": "This API is not available on your subscription."}
         if self.covers and not self._covered(params):
             first, last = self.covers

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.data.jquants.client import _ATTEMPTS, key_from
+from engine.data.jquants.endpoints import ENDPOINTS
 from engine.data.jquants.parts import Parts
-from engine.data.jquants.tables import ENDPOINTS, vendor_rules
+from engine.data.jquants.tables import vendor_rules
 from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem
 from engine.records.record import RecordError

@@ -20,15 +20,16 @@ from tests.engine.data.jquants.server import KEY, FakeJQuants
 @pytest.mark.parametrize(
     ("plan", "lacking"),
     [
-        ("free", ["index", "flow", "margin", "short", "options"]),
-        ("light", ["margin", "short", "options"]),
-        ("standard", []),
+        ("free", ["index", "flow", "margin", "short", "options", "holdings"]),
+        ("light", ["margin", "short", "options", "holdings"]),
+        ("standard", ["disclosures"]),
     ],
 )
 def test_what_the_plan_lacks_is_asked_once_and_listed_once(
     desk: Desk, plan: str, lacking: list[str]
 ) -> None:
     desk.server.plan = desk.plan = plan
+    desk.server.tdnet = "disclosures" not in lacking
     desk.server.limit, desk.server.clock = int(PER_MINUTE[plan]), desk.time.clock
     report = desk.pull(today=LAST + dt.timedelta(weeks=12) if plan == "free" else LAST)
     raw = desk.read(report)

@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 
 from engine.data.jquants.client import _ATTEMPTS
+from engine.data.jquants.endpoints import ENDPOINTS
 from engine.data.jquants.pull import _day_to_audit
-from engine.data.tables import RawTables
+from engine.data.jquants.tables import vendor_rules
+from engine.data.tables import OPTIONAL, RawTables
 from engine.errors import EnvironmentProblem, Interrupted
 from tests.engine.data.jquants.desk import BARS, LAST, Desk, Killed, Time
 from tests.engine.data.jquants.market import CODES
@@ -37,7 +39,7 @@ def test_a_full_pull_is_the_servers_data(desk: Desk) -> None:
     }
     assert raw.index is not None
     assert raw.index["date"].to_list() == desk.server.days
-    assert set(raw.optional) == {"flow", "margin", "short", "statements", "earnings", "options"}
+    assert set(raw.optional) == set(OPTIONAL)
 
 
 def test_each_day_is_asked_for_once_and_a_second_pull_renews_the_newest(desk: Desk) -> None:
@@ -73,6 +75,45 @@ def test_units_and_days_of_use(clean: tuple[RawTables, str, int]) -> None:
     assert set(options["implied_volatility"]) == {0.215}
     assert len(options) == 2 * 6
     assert options.row(0, named=True)["available"] == dt.date(2024, 1, 5)
+
+
+def test_valuation_holdings_and_disclosures_by_hand(clean: tuple[RawTables, str, int]) -> None:
+    raw, _, _ = clean
+    first, second = dt.date(2024, 1, 4), dt.date(2024, 1, 5)  # a Thursday and a Friday
+    valuation = raw.optional["valuation"].filter(date=first)
+    assert valuation.filter(symbol=CODES[0]).row(0, named=True) == {
+        "date": first, "available": second, "symbol": CODES[0], "per": 12.5, "forward_per": 11.0,
+        "pbr": 1.2, "roe": 0.096, "forward_roe": 0.1, "market_cap": 1_500_500_000.0,
+    }  # fmt: skip
+    assert valuation.filter(symbol=CODES[2]).select("per", "market_cap").row(0) == (None, 1.5005e9)
+    held = raw.optional["holdings"].filter(date=second).rows(named=True)
+    assert [(row["held"], row["outstanding"]) for row in held] == [(6e5, 1e7)], "no code, no row"
+    assert held[0]["available"] == dt.date(2024, 1, 9)  # Monday the 8th is a holiday
+    told = raw.optional["disclosures"].filter(date=first).select("available", "symbol", "documents")
+    assert told.rows() == [(first, CODES[0], 2.0), (second, CODES[0], 1.0), (second, CODES[1], 1.0)]
+
+
+def test_what_is_no_share_of_a_company_is_a_sector_of_its_own() -> None:
+    row = {
+        "Date": "2024-01-04",
+        "CoName": "x",
+        "CoNameEn": "X",
+        "S33": "9999",
+        "S17": "99",
+        "Mrgn": "1",
+    }
+    products = {"011": "Other", "013": "REITs", "014": "ETFs", "021": "Other", "": "Other"}
+    rows = pl.DataFrame(
+        [{**row, "Code": f"{n}0000", "ProdCat": p} for n, p in enumerate(products, 1)]
+    )
+    master = next(one for one in ENDPOINTS if one.table == "master")
+    assert master.normalise(rows, vendor_rules())["sector"].to_list() == list(products.values())
+
+
+def test_days_before_the_vendor_has_a_table_are_not_asked_for() -> None:
+    holdings = next(one for one in ENDPOINTS if one.table == "holdings")
+    days = [dt.date(2021, 6, 30), dt.date(2021, 7, 1), dt.date(2021, 7, 2)]
+    assert [chunk.key for chunk in holdings.chunks(days)] == days[1:]
 
 
 def test_statements_count_from_the_close_that_could_know_them(

@@ -160,7 +160,8 @@ def test_a_file_of_an_early_version_reads(tmp_path: Path) -> None:
 def test_the_text_of_a_walk_forward_has_a_row_a_fold() -> None:
     fold = FoldResult(fold=3, rank_ic=0.05, rank_ic_se=0.01, null_band=0.02, n_dates=120)
     lines = _text(result(folds=(fold,))).splitlines()
-    assert [line.split()[0] for line in lines[4:]] == ["fold", "all", "ridge", "oracle"]
+    assert [line.split()[0] for line in lines[4:-2]] == ["fold", "all", "ridge", "oracle"]
+    assert lines[-1] == "next: `atft-tui backtest r1`"
 
 
 def test_the_spans_of_a_walk_forward_stand_apart_between_its_folds_and_the_whole() -> None:
@@ -170,7 +171,7 @@ def test_the_spans_of_a_walk_forward_stand_apart_between_its_folds_and_the_whole
         for name in names
     )
     lines = _text(result(folds=(), spans=spans, baselines={})).splitlines()
-    assert [line.split()[0] for line in lines[4:]] == ["development", "confirmation", "all"]
+    assert [line.split()[0] for line in lines[4:-2]] == ["development", "confirmation", "all"]
 
 
 @pytest.mark.parametrize(("text", "sessions"), [("1y", 252), ("6m", 126), ("40", 40)])

@@ -126,6 +126,7 @@ async def watch_both_pause_and_stop(market: Path, *words: str) -> Run:
     return run
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_two_networks_beside_each_other_are_watched_paused_and_stopped(market: Path) -> None:
     run = await watch_both_pause_and_stop(market, *LONG, "--jobs", "2", "--quiet")

@@ -39,7 +39,7 @@ _WORDS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Ending:
     """How a child ended and what it said."""
 
     code: int
@@ -86,7 +86,7 @@ class Sign:
 
 
 @dataclass
-class Bench:
+class Workbench:
     """The drill's folder, what is copied, and how children are started."""
 
     root: Path
@@ -125,11 +125,11 @@ class Bench:
         *words: str,
         handicap: Handicap = _PLAIN,
         environment: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Ending:
         """A command to its end, in the workspace."""
         with self._child(workspace, words, handicap, environment or {}) as (process, said):
             code = self._wait(process)
-            return Answer(code, *(_text(path) for path in said))
+            return Ending(code, *(_text(path) for path in said))
 
     def undisturbed(
         self,
@@ -137,7 +137,7 @@ class Bench:
         *words: str,
         codes: Sequence[int] = (0,),
         handicap: Handicap = _PLAIN,
-    ) -> Answer:
+    ) -> Ending:
         """A command that has to do without a fault what it does with one; else the case is not tried."""
         answer = self.run(workspace, *words, handicap=handicap)
         if answer.code not in codes:
@@ -156,7 +156,7 @@ class Bench:
                     return
                 self._stop_here(process)
                 time.sleep(_POLL_S)
-            answer = Answer(process.returncode, "", _text(said))
+            answer = Ending(process.returncode, "", _text(said))
             why = f"{words[0]} ended before it could be killed: rc {answer.code}, {answer.words}"
             raise NotTriedError(why)
 
@@ -206,7 +206,7 @@ class Bench:
 
 
 @contextmanager
-def opened(workspace: Path, stopped: Callable[[], bool], seed: int) -> Iterator[Bench]:
+def opened(workspace: Path, stopped: Callable[[], bool], seed: int) -> Iterator[Workbench]:
     """A bench in a folder of the workspace; also folders that killed drills left behind are removed."""
     workspace.mkdir(parents=True, exist_ok=True)
     for left in workspace.glob(f"{FOLDER}*"):
@@ -215,7 +215,7 @@ def opened(workspace: Path, stopped: Callable[[], bool], seed: int) -> Iterator[
     root = workspace / f"{FOLDER}{os.getpid()}"
     with lock.hold(root / "lock"):
         try:
-            yield Bench(root=root, source=workspace, stopped=stopped, seed=seed)
+            yield Workbench(root=root, source=workspace, stopped=stopped, seed=seed)
         finally:
             shutil.rmtree(root, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.records.drill import DrillVerdict
 
 if TYPE_CHECKING:
-    from engine.drill.bench import Answer, Bench
+    from engine.drill.bench import Ending, Workbench
 
 
 class Seen(NamedTuple):
@@ -29,7 +29,7 @@ class Case:
     """Begins with the name of its kind: ``kill-train``."""
     done: str
     """What is done to the copy, one sentence."""
-    try_it: "Callable[[Bench], Seen]"
+    try_it: "Callable[[Workbench], Seen]"
 
     @property
     def kind(self) -> str:
@@ -52,7 +52,7 @@ def silent(text: str) -> Seen:
     return Seen("silent", text)
 
 
-def told(answer: "Answer", subject: str = "") -> Seen | None:
+def told(answer: "Ending", subject: str = "") -> Seen | None:
     """A refusal that is no good answer to a fault; None for one that is, and for success.
 
     ``subject``: what a refusal has to name.

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 
-from engine.drill.bench import Bench
+from engine.drill.bench import Workbench
 from engine.drill.case import Case, Seen, failed, silent, survived, told
 from engine.drill.kills import SEALED, at
 from engine.drill.lab import SETTINGS, SIGNALS, Lab, contents, differing
@@ -26,7 +26,7 @@ def _before(lab: Lab, days: int) -> str:
     return str(dt.date.fromisoformat(lab.last) - dt.timedelta(days=days))
 
 
-def _signals(lab: Lab, bench: Bench) -> Seen:
+def _signals(lab: Lab, bench: Workbench) -> Seen:
     place = bench.copy("clock", lab.eve)
     answer = bench.run(place, *SIGNALS, handicap=at(_before(lab, 1), hour=12))
     if contents(place, *SEALED):
@@ -36,7 +36,7 @@ def _signals(lab: Lab, bench: Bench) -> Seen:
     return told(answer) or survived(f"rc {answer.code}, {answer.words}")
 
 
-def _schedule(lab: Lab, bench: Bench) -> Seen:
+def _schedule(lab: Lab, bench: Workbench) -> Seen:
     right, place = contents(lab.signalled, *SEALED), bench.copy("clock", lab.signalled)
     words = ("schedule", "once", *SETTINGS)
     codes = []

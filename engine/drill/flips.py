@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from engine.drill.bench import Answer, Bench, flip
+from engine.drill.bench import Ending, Workbench, flip
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
 from engine.drill.readings import Reading, Readings, readers
@@ -52,7 +52,7 @@ def kinds(workspace: Path) -> dict[str, list[str]]:
     return found
 
 
-def cases(bench: Bench) -> Iterator[Case]:
+def cases(bench: Workbench) -> Iterator[Case]:
     """A case for each kind of the user's files."""
     flips = Flips(bench, Readings(bench, [*readers(bench.source)]), kinds(bench.copy("kinds")))
     for kind, names in flips.kinds.items():
@@ -64,7 +64,7 @@ def cases(bench: Bench) -> Iterator[Case]:
 class Flips:
     """The bit of each kind, the commands that read it, and one `verify` of all of them."""
 
-    bench: Bench
+    bench: Workbench
     readings: Readings
     kinds: dict[str, list[str]]
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,7 +76,7 @@ class Flips:
         name = rng.choice([name for name in names if self.readings.of(name)] or names)
         return name, rng.randrange((self.bench.source / name).stat().st_size * 8)
 
-    def seen(self, kind: str, _: Bench) -> Seen:
+    def seen(self, kind: str, _: Workbench) -> Seen:
         """Each reader in a copy of its own: it may write. Then what `verify` makes of it."""
         name, bit = self.chosen(kind)
         said = []
@@ -125,7 +125,7 @@ class Flips:
         return place
 
 
-def _is_of_before(verified: Answer, name: str) -> bool:
+def _is_of_before(verified: Ending, name: str) -> bool:
     """Whether `verify` says that nothing is known of the files of this run, or of the workspace."""
     own = name.split("/")[1] if name.startswith(f"{RUNS}/") else "workspace"
     return any(row["name"] == own and not row["hashed"] for row in verified.json.get("files", ()))

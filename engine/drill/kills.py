@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from engine.drill.bench import Bench, Sign
+from engine.drill.bench import Sign, Workbench
 from engine.drill.case import Case, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
 from engine.drill.lab import INGEST, SETTINGS, SIGNALS, WALK, Lab, contents, differing
@@ -44,27 +44,27 @@ def cases(lab: Lab) -> Iterator[Case]:
     )  # fmt: skip
 
 
-def _train(lab: Lab, sign: Sign, bench: Bench) -> Seen:
+def _train(lab: Lab, sign: Sign, bench: Workbench) -> Seen:
     run = lab.run("train")
     right = contents(lab.trained, *SCORES)
     place = _killed(bench, lab.bare, ("train", "--run", run), sign)
     return goes_on(bench, place, ("train", "--resume", run), right, SCORES)
 
 
-def _walkforward(lab: Lab, bench: Bench) -> Seen:
+def _walkforward(lab: Lab, bench: Workbench) -> Seen:
     run = lab.run("walkforward")
     right = contents(lab.walked, *SCORES[:1])
     place = _killed(bench, lab.bare, ("walkforward", "--run", run, *WALK), _FOLD)
     return goes_on(bench, place, ("walkforward", "--resume", run), right, SCORES[:1])
 
 
-def _ingest(lab: Lab, bench: Bench) -> Seen:
+def _ingest(lab: Lab, bench: Workbench) -> Seen:
     right = contents(lab.eve, *SNAPSHOT)
     place = _killed(bench, lab.trained, INGEST, _BUILDING)
     return goes_on(bench, place, INGEST, right, SNAPSHOT)
 
 
-def _signals(lab: Lab, bench: Bench) -> Seen:
+def _signals(lab: Lab, bench: Workbench) -> Seen:
     right = contents(lab.signalled, *SEALED)
     place = bench.copy("signals", lab.eve)
     for stage in ("score", "seal"):
@@ -75,7 +75,7 @@ def _signals(lab: Lab, bench: Bench) -> Seen:
     return goes_on(bench, place, SIGNALS, right, SEALED, codes=(0, 6))
 
 
-def _schedule(lab: Lab, bench: Bench) -> Seen:
+def _schedule(lab: Lab, bench: Workbench) -> Seen:
     """With the clock in the evening of the newest session, whose signal is then due."""
     right = contents(lab.signalled, *SEALED)
     place, evening = bench.copy("schedule", lab.eve), at(lab.last)
@@ -94,7 +94,7 @@ def at(session: str, hour: int = 23) -> Handicap:
     return Handicap(shift=(moment - dt.datetime.now(dt.UTC)).total_seconds())
 
 
-def _killed(bench: Bench, source: Path, words: Sequence[str], sign: Sign) -> Path:
+def _killed(bench: Workbench, source: Path, words: Sequence[str], sign: Sign) -> Path:
     """A copy in which the command was killed at the sign."""
     place = bench.copy(words[0], source)
     bench.kill(place, words, sign)
@@ -102,7 +102,7 @@ def _killed(bench: Bench, source: Path, words: Sequence[str], sign: Sign) -> Pat
 
 
 def goes_on(
-    bench: Bench,
+    bench: Workbench,
     place: Path,
     words: Sequence[str],
     right: dict[str, str],
@@ -115,7 +115,9 @@ def goes_on(
     return _compared(bench, place, right, patterns)
 
 
-def _compared(bench: Bench, place: Path, right: dict[str, str], patterns: Sequence[str]) -> Seen:
+def _compared(
+    bench: Workbench, place: Path, right: dict[str, str], patterns: Sequence[str]
+) -> Seen:
     """What is there now against what is there without a fault, and every hash of the copy."""
     if different := differing(contents(place, *patterns), right):
         return silent(f"it went on, but {', '.join(different[:3])} differ")

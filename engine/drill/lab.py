@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.config.file import resolve
 from engine.data.calendar import weekdays
-from engine.drill.bench import Bench
+from engine.drill.bench import Workbench
 from engine.drill.case import NotTriedError
 from engine.drill.child import Handicap
 from engine.runs.store import RunStore
@@ -54,7 +54,7 @@ WALK = ("--first-test", str(weekdays(_FIRST, _SESSIONS)[-82]), "--step", "40")
 class Lab:
     """Its places are made when they are first asked for, once, whoever asks."""
 
-    bench: Bench
+    bench: Workbench
     named: dict[str, list[str]] = field(default_factory=dict)
     """Command -> what `Handicap.named` has of it."""
     _made: dict[str, Path | NotTriedError] = field(default_factory=dict)

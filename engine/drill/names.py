@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.commands import COMMANDS, Command
-from engine.drill.bench import Answer, Bench, without_secrets
+from engine.drill.bench import Ending, Workbench, without_secrets
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.lab import Lab
 
@@ -47,20 +47,20 @@ def _words(command: Command) -> list[str]:
     return [one.choices[0] if one.choices else NAME for one in arguments] if free else []
 
 
-def _asked(command: Command, bench: Bench) -> Seen:
+def _asked(command: Command, bench: Workbench) -> Seen:
     place = bench.copy("names")
     answer = bench.run(place, command.name, *_words(command))
     return _clean(answer) or survived(f"rc {answer.code}, {answer.words}")
 
 
-def _workspace(bench: Bench) -> Seen:
+def _workspace(bench: Workbench) -> Seen:
     place = bench.folder("names") / NAME.replace("/", "")
     place.mkdir()
     answer = bench.run(place, "runs")
     return _clean(answer) or survived(f"rc {answer.code}")
 
 
-def _file(bench: Bench) -> Seen:
+def _file(bench: Workbench) -> Seen:
     place, path = bench.folder("names"), bench.folder("file") / "prices.csv"
     rows = [f'2020-01-0{day},"{NAME}",1,9,1,{day},100,7' for day in (2, 3, 6)]
     path.write_text(f'date,symbol,open,high,low,close,volume,"{NAME}"\n' + "\n".join(rows))
@@ -72,14 +72,14 @@ def _file(bench: Bench) -> Seen:
     return survived(f"rc {answer.code}, {answer.words}")
 
 
-def _clean(answer: Answer) -> Seen | None:
+def _clean(answer: Ending) -> Seen | None:
     """What is wrong with an answer to a hostile name."""
     if found := _RAW.search(answer.text):
         return silent(f"it prints {found[0]!r} as it is")
     return told(answer)
 
 
-def _screen(lab: Lab, bench: Bench) -> Seen:
+def _screen(lab: Lab, bench: Workbench) -> Seen:
     place = bench.copy("screen")
     runs = sorted((place / "runs").glob("2*"))
     if not runs:

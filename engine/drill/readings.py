@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from engine.drill.bench import Answer, Bench, figures
+from engine.drill.bench import Ending, Workbench, figures
 from engine.drill.child import Handicap
 from engine.files import from_json
 from engine.records.seal import seal_places
@@ -70,7 +70,7 @@ def _of_run(run: Run) -> Iterator[Reader]:
 class Readings:
     """Readers of the user's workspace, run when they are first asked for."""
 
-    bench: Bench
+    bench: Workbench
     readers: Sequence[Reader]
     _found: list[Reading] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,7 +83,7 @@ class Readings:
                     self._found = list(pool.map(self._made, self.readers))
         return sorted((r for r in self._found if name in r.opened), key=lambda r: r.seconds)
 
-    def ask(self, reader: Reader, place: Path, handicap: Handicap) -> tuple[Answer, dict[str, str]]:
+    def ask(self, reader: Reader, place: Path, handicap: Handicap) -> tuple[Ending, dict[str, str]]:
         """The answer in a copy, and every figure of it: what is printed and what is written."""
         out = self.bench.folder("out")
         words = [word.replace(_OUT, str(out)) for word in reader.words]

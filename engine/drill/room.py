@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from engine.drill.bench import Answer, Bench, link_copy
+from engine.drill.bench import Ending, Workbench, link_copy
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived
 from engine.drill.child import Handicap
 from engine.drill.kills import SCORES, SEALED, SNAPSHOT, goes_on
@@ -48,7 +48,7 @@ def cases(lab: Lab) -> Iterator[Case]:
         yield Case(f"power-{name}", done, partial(_synced, lab, name))
 
 
-def _synced(lab: Lab, name: str, _: Bench) -> Seen:
+def _synced(lab: Lab, name: str, _: Workbench) -> Seen:
     """Of an undisturbed command, whose renames were noted."""
     assert lab.walked
     assert lab.signalled
@@ -64,14 +64,14 @@ def synced(lines: Sequence[str]) -> Seen:
     return survived(f"{len(found)} files, each synced before")
 
 
-def _limited(lab: Lab, name: str, size: int, bench: Bench) -> Seen:
+def _limited(lab: Lab, name: str, size: int, bench: Workbench) -> Seen:
     before, after, words, again, patterns = _plan(lab, name)
     right, place = contents(after, *patterns), bench.copy("room", before)
     answer = bench.run(place, *words, handicap=Handicap(room=size))
     return _judged(bench, place, answer, again, right, patterns)
 
 
-def _no_room(lab: Lab, name: str, bench: Bench) -> Seen:
+def _no_room(lab: Lab, name: str, bench: Workbench) -> Seen:
     """The limit on the size is met by the first large file; here any writer may have its turn."""
     before, after, words, again, patterns = _plan(lab, name)
     right = contents(after, *patterns)
@@ -106,7 +106,7 @@ def _training(lab: Lab) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("train", "--run", run), ("train", "--resume", run)
 
 
-def _small(lab: Lab, bench: Bench) -> Seen:
+def _small(lab: Lab, bench: Workbench) -> Seen:
     right, (words, again) = contents(lab.trained, *SCORES), _training(lab)
     with _mounted(bench.folder("tmpfs"), lab.bare) as place:
         answer = bench.run(place, *words)
@@ -115,9 +115,9 @@ def _small(lab: Lab, bench: Bench) -> Seen:
 
 
 def _judged(
-    bench: Bench,
+    bench: Workbench,
     place: Path,
-    answer: Answer,
+    answer: Ending,
     again: Sequence[str],
     right: dict[str, str],
     patterns: Sequence[str],

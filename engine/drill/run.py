@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 from engine.drill import clocks, flips, kills, names, room, sessions, wires
-from engine.drill.bench import Bench
+from engine.drill.bench import Workbench
 from engine.drill.case import Case, NotTriedError, Seen
 from engine.drill.lab import Lab
 from engine.errors import EngineError, Interrupted, UsageError
@@ -15,7 +15,7 @@ from engine.records.drill import DrillOutcome
 _AT_ONCE = 2
 
 
-def every_case(bench: Bench) -> list[Case]:
+def every_case(bench: Workbench) -> list[Case]:
     """All cases for this workspace, in the order they are told."""
     lab = Lab(bench)
     return [
@@ -41,7 +41,7 @@ def chosen(cases: Sequence[Case], name: str | None) -> list[Case]:
 
 
 def tried(
-    bench: Bench, cases: Sequence[Case], tell: Callable[[DrillOutcome], None]
+    bench: Workbench, cases: Sequence[Case], tell: Callable[[DrillOutcome], None]
 ) -> Iterator[DrillOutcome]:
     """The outcome of each case, in their order."""
 
@@ -61,7 +61,7 @@ def tried(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _outcome(case: Case, bench: Bench) -> DrillOutcome:
+def _outcome(case: Case, bench: Workbench) -> DrillOutcome:
     began = time.monotonic()
     try:
         seen = case.try_it(bench)

@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA
-from engine.drill.bench import Answer, Bench
+from engine.drill.bench import Ending, Workbench
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
 from engine.drill.kills import at
@@ -25,7 +25,7 @@ _DAYS = 420
 _SHARE = 0.3
 
 
-def cases(bench: Bench) -> Iterator[Case]:
+def cases(bench: Workbench) -> Iterator[Case]:
     """Broken files of the newest session, and the right file under a clock that is behind."""
     try:
         snapshot = PanelStore(bench.source / "data").snapshot()
@@ -59,7 +59,7 @@ def cases(bench: Bench) -> Iterator[Case]:
 class _Desk:
     """The evening before the newest session, and the session's right file."""
 
-    bench: Bench
+    bench: Workbench
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _place: Path | NotTriedError | None = None
 
@@ -83,7 +83,7 @@ class _Desk:
             return ("--set", "data.market=us", "--set", "data.calendar=WEEKDAYS")
         return ("--set", f"data.market={manifest.market}")
 
-    def append(self, place: Path, content: bytes, handicap: Handicap | None = None) -> Answer:
+    def append(self, place: Path, content: bytes, handicap: Handicap | None = None) -> Ending:
         """The file appended as the user would do it."""
         path = self.bench.folder("file") / "session.csv"
         path.write_bytes(content)
@@ -166,7 +166,7 @@ def _tomorrow(desk: _Desk) -> bytes:
     return _csv(desk.bars().with_columns(date=pl.lit(day)))
 
 
-def _refused(desk: _Desk, make: Callable[[_Desk], bytes], bench: Bench) -> Seen:
+def _refused(desk: _Desk, make: Callable[[_Desk], bytes], bench: Workbench) -> Seen:
     place = desk.eve()
     answer = desk.append(place, make(desk))
     if wrong := told(answer):
@@ -186,7 +186,7 @@ def _findings(desk: _Desk, place: Path) -> set[str]:
     return {f["rule"] for f in answer.json.get("findings", ()) if f["level"] != "info"}
 
 
-def _split(desk: _Desk, ratio: float, bench: Bench) -> Seen:
+def _split(desk: _Desk, ratio: float, bench: Workbench) -> Seen:
     """No return may cross it: it is refused, or the exported bars have a flag or no jump."""
     bars, place = desk.bars(), desk.eve()
     turnover = pl.col("close") * pl.col("volume")
@@ -225,7 +225,7 @@ def _crossed(desk: _Desk, place: Path, symbol: str, day: dt.date) -> Seen:
     return silent(f"{symbol} stays as {change:+.0%} without a flag")
 
 
-def _early(desk: _Desk, last: str, bench: Bench) -> Seen:
+def _early(desk: _Desk, last: str, bench: Workbench) -> Seen:
     place = desk.eve()
     day = dt.date.fromisoformat(last) - dt.timedelta(days=1)
     answer = desk.append(place, desk.right, at(str(day), hour=12))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.alerts.alert import PASSWORD, WEBHOOK
-from engine.drill.bench import Answer, Bench
+from engine.drill.bench import Ending, Workbench
 from engine.drill.case import Case, Seen, failed, silent, survived
 
 _SETTINGS = (
@@ -29,7 +29,7 @@ _MAIL = (
 )
 
 
-def cases(_: Bench) -> Iterator[Case]:
+def cases(_: Workbench) -> Iterator[Case]:
     """What servers do to those who post and mail."""
     for name, done, talk in (
         ("echo", "a webhook that refuses and says back what it was sent", _echo),
@@ -117,7 +117,7 @@ def _bare_mail(server: _Server, caller: socket.socket) -> None:
         caller.sendall(b"221 bye\r\n" if word == b"QUIT" else answer)
 
 
-def _posted(talk: Callable[[_Server, socket.socket], None], bench: Bench) -> Seen:
+def _posted(talk: Callable[[_Server, socket.socket], None], bench: Workbench) -> Seen:
     with _served(talk) as server:
         answer, seen = _told(bench, server, ("alerts", "test"), "alerts.webhook=true")
     if seen is not None:
@@ -129,7 +129,7 @@ def _posted(talk: Callable[[_Server, socket.socket], None], bench: Bench) -> See
     return survived(f"rc 4, {_problem(answer)}; the secret is nowhere")
 
 
-def _mailed(bench: Bench) -> Seen:
+def _mailed(bench: Workbench) -> Seen:
     with _served(_bare_mail) as server:
         port = f"alerts.smtp_port={server.port}"
         answer, seen = _told(bench, server, ("alerts", "test"), port, *_MAIL)
@@ -142,7 +142,7 @@ def _mailed(bench: Bench) -> Seen:
     return survived(f"rc 4, {_problem(answer)}; the password was not sent")
 
 
-def _scheduled(bench: Bench) -> Seen:
+def _scheduled(bench: Workbench) -> Seen:
     """In an empty workspace: there is no champion, which is told."""
     with _served(_take) as server:
         words = ("schedule", "once")
@@ -155,8 +155,8 @@ def _scheduled(bench: Bench) -> Seen:
 
 
 def _told(
-    bench: Bench, server: _Server, words: tuple[str, ...], *settings: str
-) -> tuple[Answer, Seen | None]:
+    bench: Workbench, server: _Server, words: tuple[str, ...], *settings: str
+) -> tuple[Ending, Seen | None]:
     """The command in an empty workspace with fresh secrets; silent where one of them is found."""
     canary = {
         WEBHOOK: f"c4nary-{secrets.token_hex(12)}",
@@ -173,11 +173,11 @@ def _told(
     return answer, silent(f"{', '.join(found)} was found in a file or an output") if found else None
 
 
-def _leaked(secret: str, place: Path, answer: Answer) -> bool:
+def _leaked(secret: str, place: Path, answer: Ending) -> bool:
     files = (path.read_bytes() for path in place.rglob("*") if path.is_file())
     return secret in answer.text or any(secret.encode() in content for content in files)
 
 
-def _problem(answer: Answer) -> str:
+def _problem(answer: Ending) -> str:
     told = answer.json.get("channels", {})
     return json.dumps(told)[:120]

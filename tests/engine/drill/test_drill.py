@@ -14,7 +14,7 @@ import pytest
 
 from engine.config.file import resolve
 from engine.drill import child
-from engine.drill.bench import Bench, figures, flip, link_copy, opened
+from engine.drill.bench import Workbench, figures, flip, link_copy, opened
 from engine.drill.case import Case, NotTriedError, Seen, failed, survived
 from engine.drill.flips import Flips, kind_of, kinds
 from engine.drill.lab import Lab
@@ -114,7 +114,7 @@ def test_a_drill_is_passed_without_failed_and_silent() -> None:
 
 
 def test_cases_are_chosen_by_name_or_kind_and_what_cannot_be_tried_says_why(tmp_path: Path) -> None:
-    def cannot(_: Bench) -> Seen:
+    def cannot(_: Workbench) -> Seen:
         raise NotTriedError("no mount")
 
     every = [
@@ -136,10 +136,10 @@ def test_a_stop_begins_no_further_case(tmp_path: Path) -> None:
     """Each of them would copy the workspace first."""
     begun = []
 
-    def stopped(_: Bench) -> Seen:
+    def stopped(_: Workbench) -> Seen:
         raise Interrupted("stopped")
 
-    def other(_: Bench) -> Seen:
+    def other(_: Workbench) -> Seen:
         begun.append(1)
         time.sleep(0.02)
         return survived("")

@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -41,6 +43,9 @@ _FEWEST = 3
 """Stocks from which a median says something: one or two may have split."""
 _ENOUGH = 20
 """Rows of either spelling from which bars that take turns are no accident."""
+_SPELLINGS = 4
+"""Most spellings of one stock in a table: more codes of one form share the mark of their market, as sh.600000
+and sh.600004 do, and to compare each with each would take hours."""
 _NEAR_POWER = 0.4
 
 
@@ -141,22 +146,24 @@ def spelling_problems(bars: pl.DataFrame) -> list[Problem]:
     Refused where the two take turns; where one begins after the other has ended, a class of shares may have
     followed another, and they are only said.
     """
-    spans = bars.group_by("symbol").agg(
-        pl.len(), first=pl.col("date").min(), last=pl.col("date").max()
-    )
-    codes = spans.sort("symbol")
-    found: dict[tuple[str, str], tuple[str, bool]] = {}
+    pairs: dict[tuple[str, str], str] = {}
+    codes = bars["symbol"].unique().sort().to_list()
     for cause, form in _FORMS:
-        forms = pl.Series("form", [form(code) for code in codes["symbol"].to_list()])
-        alike = codes.with_columns(forms).filter(forms.is_duplicated() & (forms != ""))
-        pairs = alike.join(alike, on="form", suffix="_other").filter(
-            pl.col("symbol") < pl.col("symbol_other")
-        )
-        for pair in pairs.iter_rows(named=True):
-            both = pair["symbol"], pair["symbol_other"]
-            if both not in found and not _same_day(bars, *both):
-                meet = pair["first"] < pair["last_other"] and pair["first_other"] < pair["last"]
-                found[both] = cause, meet and min(pair["len"], pair["len_other"]) >= _ENOUGH
+        alike = defaultdict(list)
+        for code in codes:
+            alike[form(code)].append(code)
+        for told, spelt in alike.items():
+            if told and len(spelt) <= _SPELLINGS:
+                pairs |= {both: cause for both in combinations(spelt, 2) if both not in pairs}
+    several = pl.Series([code for both in pairs for code in both], dtype=pl.String).unique()
+    of_several = bars.filter(pl.col("symbol").is_in(several.implode()))
+    days = {code: set(rows["date"]) for (code,), rows in of_several.group_by("symbol")}
+    found: dict[tuple[str, str], tuple[str, bool]] = {}
+    for both, cause in pairs.items():
+        one_D, other_D = days[both[0]], days[both[1]]
+        if one_D.isdisjoint(other_D):
+            meet = min(one_D) < max(other_D) and min(other_D) < max(one_D)
+            found[both] = cause, meet and min(len(one_D), len(other_D)) >= _ENOUGH
     if not found:
         return []
     turns = [both for both, (_, refused) in found.items() if refused]
@@ -168,11 +175,6 @@ def spelling_problems(bars: pl.DataFrame) -> list[Problem]:
         f"{other}, which differ by {cause}: one stock under two names"
     )
     return [Problem(what=what, mend="spell each stock one way", refused=refused)]
-
-
-def _same_day(bars: pl.DataFrame, one: str, other: str) -> bool:
-    days = (bars.filter(pl.col("symbol") == code)["date"] for code in (one, other))
-    return bool(next(days).is_in(next(days).implode()).any())
 
 
 def stored(old: "Snapshot") -> StoredMarket:

@@ -346,6 +346,14 @@ def test_a_name_that_ends_before_another_begins_is_said_and_classes_of_shares_ar
     assert heard(pl.concat([bars, classes])).verdict == "ok"
 
 
+def test_codes_that_share_the_mark_of_their_market_are_not_spellings_of_one_stock() -> None:
+    """Whatever days they have: here one stock a session, in turn."""
+    codes = pl.Series([f"sh.{600000 + n}" for n in range(5)])
+    bars = market().filter(pl.col("symbol") == "AAA")
+    bars = bars.with_columns(symbol=codes[np.arange(len(bars)) % 5])
+    assert heard(bars).verdict == "ok"
+
+
 @pytest.mark.parametrize(
     ("spelled", "cause", "matched"),
     [

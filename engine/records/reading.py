@@ -228,6 +228,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     intraday_spread: float | None = None
     zero_rows: int = 0
     """Rows without any price: 0 or missing throughout."""
+    negative: float = 0.0
+    """Share of rows with a price below 0."""
     no_close: float = 0.0
     """Share of rows whose close is missing or <= 0."""
     no_volume: float = 0.0

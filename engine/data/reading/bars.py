@@ -27,7 +27,7 @@ from engine.data.reading.layouts import to_part
 from engine.data.reading.names import ALL_BARS, beside, known_forms, listed
 from engine.data.reading.numbers import BadValue, NumberStyle
 from engine.data.reading.parts import LongSheet, one_currency, one_series
-from engine.data.reading.scale import Scaled, to_quoted
+from engine.data.reading.scale import Scaled, midpoints, to_quoted
 from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import days_of
 from engine.data.reading.wide import joined
@@ -114,6 +114,8 @@ def _of_group(
     keep, notes = one_series(rows)
     rows = rows if keep is None else rows.filter(keep)
     notes += one_currency(rows)
+    rows, marks = midpoints(rows)
+    notes += marks
     cells.frame = rows
     try:
         scaled = to_quoted(rows.select(*_KEYS, *numeric), look.settings, vintage=rows[FILE])

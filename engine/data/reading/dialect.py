@@ -117,9 +117,14 @@ def _is_data(row: Sequence[str]) -> bool:
     ]
     if not any(numeric):
         return False
-    index = normal(row[0]) in _LEVELS or field_of(row[0]) == "date"
+    index = _names_the_days(row[0])
     codes = numeric[1:] if row[0].strip() else numeric
     return not (index and codes and all(codes))
+
+
+def _names_the_days(cell: str) -> bool:
+    """Whether it may stand above the column of days in a line of fields or of tickers."""
+    return normal(cell) in _LEVELS or field_of(cell) == "date"
 
 
 def _two_levels(upper: Sequence[str], lower: Sequence[str]) -> tuple[tuple[str, str], ...] | None:
@@ -128,7 +133,7 @@ def _two_levels(upper: Sequence[str], lower: Sequence[str]) -> tuple[tuple[str, 
     A column of days beside them has no ticker. Fields beside a column of codes are names of their own, and
     the other line says their types or units.
     """
-    if normal(upper[0]) not in _LEVELS or normal(lower[0]) not in _LEVELS or len(upper) < 2:
+    if not (_names_the_days(upper[0]) and _names_the_days(lower[0])) or len(upper) < 2:
         return None
     for fields, tickers in ((upper, lower), (lower, upper)):
         known = sum(field_of(cell) is not None for cell in fields[1:])

@@ -15,27 +15,32 @@ BARS: Mapping[str, tuple[str, ...]] = {
     ours: tuple(theirs.split())
     for ours, theirs in {
         "date": "date tradedate tradingdate pricedate quotedate datadate traddt bizdt date1 timestamp"
-        " datetime windowstart tradetime tradingday day opentime time dt t"
-        " 日付 取引日 年月日 日時 交易日期 交易日 日期 成交日期 时间 時間",
+        " datetime windowstart tradetime tradingday day opentime time dt t dates datum fecha data"
+        " 日付 取引日 年月日 日時 交易日期 交易日 日期 成交日期 时间 時間 날짜 일자",
         "symbol": "symbol code ticker tickersymbol stocksymbol actsymbol tckrsymb tscode stockcode"
         " securitycode secucode securitiescode instrumentcode tickercode"
         " wincode windcode scripcode sccode localcode orderbookid instrument"
-        " mnemonic ric tic sid secid isin"
-        " 銘柄コード 証券コード コード 证券代码 股票代码 證券代號 股票代號 代码 代碼",
+        " mnemonic ric tic sid secid isin permno"
+        " 銘柄コード 証券コード コード 证券代码 股票代码 證券代號 股票代號 代码 代碼 종목코드",
         "open": "open openprice openingprice openprc opnpric pxopen openpx op o"
-        " 始値 寄付値 开盘价 开盘 開盤價 開盤 今开",
-        "high": "high highprice highestprice hghpric pxhigh highpx hi h max 高値 最高价 最高 最高價",
-        "low": "low lowprice lowestprice lwpric pxlow lowpx lo l min 安値 最低价 最低 最低價",
+        " eröffnung eröffn ouverture ouv apertura abertura otwarcie"
+        " 始値 寄付値 开盘价 开盘 開盤價 開盤 今开 시가",
+        "high": "high highprice highestprice hghpric pxhigh highpx hi h max askhi"
+        " hoch haut plushaut máximo maximo máx massimo najwyższy najwyzszy 高値 最高价 最高 最高價 고가",
+        "low": "low lowprice lowestprice lwpric pxlow lowpx lo l min bidlo"
+        " tief bas plusbas mínimo minimo mín najniższy najnizszy 安値 最低价 最低 最低價 저가",
         "close": "close closeprice closingprice closelast clsprc clspric closeunadj last lastprice pxlast"
-        " closepx lastpx settle price prc c 終値 终值 收盘价 收盘 收盤價 收盤 最新价",
+        " closepx lastpx settle price prc c zuletzt schluss schlusskurs dernier clôture cloture clot"
+        " cierre último ultimo chiusura fechamento zamknięcie zamkniecie"
+        " 終値 终值 收盘价 收盘 收盤價 收盤 最新价 종가",
         "volume": "volume vol vo v volumeshares totalvolume tradedvolume tradingvolume volumetraded"
         " sharestraded tottrdqty ttltrdqnty ttltradgvol noofshrs noofshares numberofshares pxvolume"
-        " shares quantity qty"
-        " 出来高 売買高 成交量 成交股数 成交股數",
+        " shares quantity qty volumen volumi wolumen"
+        " 出来高 売買高 成交量 成交股数 成交股數 거래량",
         "turnover": "turnover turnovervalue va amount dollarvolume tradedvalue tradingvalue tottrdval"
         " ttltrfval netturnov totalvalue valuetraded quotevolume money value"
         " 売買代金 成交额 成交金额 成交金額",
-        "factor": "adjustmentfactor adjfactor factor cumfactor cumulativefactor 調整係数 复权因子",
+        "factor": "adjustmentfactor adjfactor factor cumfactor cumulativefactor cfacpr 調整係数 复权因子",
         "split": "stocksplits stocksplit splits split splitfactor splitcoefficient splitratio"
         " 株式分割 分割比率 分割",
         "dividend": "dividend dividends divcash cashdividend dividendamount exdividend divamount"
@@ -149,7 +154,8 @@ def match(
     taken = {column.theirs for column in found.values()}
     known: dict[str, tuple[str, float]] = {}
     for name in there:
-        for form, times in _forms(name):
+        # Beside `t`, the time, `T` is the ticker: the one pair of names that only case tells apart.
+        for form, times in _forms("ticker" if name == "T" and "t" in there else name):
             known.setdefault(form, (name, times))
     for ours, names in synonyms.items():
         if ours in settled:

@@ -36,6 +36,27 @@ class Scaled:
     notes: tuple[str, ...] = ()
 
 
+def midpoints(frame: pl.DataFrame) -> tuple[pl.DataFrame, _Notes]:
+    """The frame without the minus sign that marks a close as a midpoint of bid and ask (CRSP), and a note.
+
+    ``frame``: rows with a numeric close and perhaps low and high, all in quote currency. A sign is such a
+    mark where the number without it lies within low..high; if one negative close does not, all stay.
+    """
+    if "close" not in frame.columns or not {"low", "high"} <= set(frame.columns):
+        return frame, ()
+    size = pl.col("close").abs()
+    marked = frame.select(
+        there=pl.col("close") < 0, within=size.is_between(pl.col("low"), pl.col("high"))
+    ).filter(pl.col("there"))
+    if not len(marked) or not marked["within"].all():
+        return frame, ()
+    said = (
+        "A close below 0 lies within low and high without its sign: the midpoint of bid and ask on a day "
+        f"without a trade. The sign is left out of {len(marked):,}."
+    )
+    return frame.with_columns(size.alias("close")), (said,)
+
+
 def to_quoted(
     frame: pl.DataFrame, settings: ReadingConfig, *, vintage: pl.Series | None = None
 ) -> Scaled:

@@ -106,6 +106,45 @@ def test_high_and_low_in_each_others_place_are_told_apart_from_two_scales() -> N
     assert "high is below low in 100% of the rows" in evidence.refused[0].what
 
 
+def test_returns_in_the_place_of_prices_are_refused() -> None:
+    """Of three rows one has a close below 0: a third."""
+    bars = market().head(3).with_columns(close=pl.Series([1.0, -0.02, 1.0]))
+    evidence = heard(bars)
+    assert evidence.negative == pytest.approx(1 / 3)
+    assert "33% of the rows have a price below 0: returns or changes" in refusal(evidence)[0]
+    whole = market()
+    one_bad = whole.with_columns(
+        close=pl.when(pl.int_range(len(whole)) == 5).then(-1.0).otherwise(pl.col("close"))
+    )
+    assert heard(one_bad).verdict == "ok"  # 1 of 416 rows is dirt, and `check` drops it.
+
+
+@pytest.mark.parametrize("symbols", [["AAA"], ["AAA", "7203"]])
+def test_stocks_whose_close_alone_was_adjusted_are_refused(symbols: list[str]) -> None:
+    """Of four stocks one or two have 20 closes at a quarter of their range, less than a tenth of all rows."""
+    early = pl.col("date") < pl.col("date").unique().sort().gather(20).first()
+    bars = market().with_columns(
+        close=pl.when(pl.col("symbol").is_in(symbols) & early)
+        .then(pl.col("close") / 4)
+        .otherwise(pl.col("close"))
+    )
+    evidence = heard(bars)
+    what = refusal(evidence)[0]
+    assert what.startswith(f"{min(symbols)} has 20 rows whose close is of another price scale")
+    assert ("1 more of 4 stocks likewise" in what) == (len(symbols) == 2)
+
+
+def test_one_such_stock_of_many_is_said_and_nineteen_such_rows_are_not() -> None:
+    early = pl.col("date") < pl.col("date").unique().sort().gather(20).first()
+    others = [market().with_columns(symbol=pl.lit(f"S{i}") + pl.col("symbol")) for i in range(2)]
+    bad = pl.when((pl.col("symbol") == "AAA") & early).then(pl.col("close") / 4)
+    bars = pl.concat([market().with_columns(close=bad.otherwise(pl.col("close"))), *others])
+    assert heard(bars).verdict == "warned"
+    last = pl.col("date") != pl.col("date").min()
+    bad = pl.when((pl.col("symbol") == "AAA") & early & last).then(pl.col("close") / 4)
+    assert heard(market().with_columns(close=bad.otherwise(pl.col("close")))).verdict == "ok"
+
+
 def test_no_move_has_no_minus_sign() -> None:
     line = structs.replace(heard(market()), overnight_mean=-1e-7).lines()[0]
     assert "overnight +0.00% a day" in line
@@ -404,7 +443,9 @@ def test_the_lines_say_verdict_figures_and_the_way_out() -> None:
 
 
 def test_real_dirty_markets_are_not_refused(nasdaq: RawTables) -> None:
+    """Under BBH the file mixes a fund at 107 and a stock at 29, in 40 rows within one bar."""
     evidence = gather(nasdaq, now=dt.datetime(2026, 11, 28, tzinfo=dt.UTC))
-    assert evidence.verdict == "ok"
+    assert evidence.verdict == "warned"
+    assert [problem.what[:15] for problem in evidence.problems] == ["BBH has 40 rows"]
     assert evidence.outside_range is not None
     assert 0 < evidence.outside_range < 0.001

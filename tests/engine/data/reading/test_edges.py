@@ -155,3 +155,35 @@ def test_of_two_kinds_of_a_bar_the_commoner_is_kept_and_equal_numbers_are_refuse
     file.write_text(text(f"{ROWS[0]},US", f"{other},XLON", head=head))
     with pytest.raises(DataError, match="`exchange`, and US, XLON have 1 rows each"):
         reading(file)
+
+
+def test_the_sign_of_a_midpoint_is_left_out_and_a_negative_price_is_not(tmp_path: Path) -> None:
+    """CRSP: PRC is -(bid + ask) / 2 on a day without a trade; BIDLO and ASKHI are then bid and ask."""
+    head = "PERMNO,date,BIDLO,ASKHI,PRC,VOL,OPENPRC"
+    rows = ["10107,20150102,46,47,46.5,100,46.2", "10107,20150105,45,46,-45.5,0,"]
+    path = tmp_path / "dsf.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    read = reading(path)
+    assert read.raw.bars["close"].to_list() == [46.5, 45.5]
+    assert any("The sign is left out of 1." in note for note in read.plans[0].notes)
+    path.write_text("\n".join([head, *rows, "10107,20150106,45,46,-4,0,"]) + "\n")
+    assert reading(path).raw.bars["close"].to_list() == [46.5, -45.5, -4.0]
+
+
+def test_the_time_and_the_ticker_of_one_letter(tmp_path: Path) -> None:
+    """Aggregates of a REST service: T is the ticker, t its time in ms, v, o, c, h, l as one would think."""
+    path = tmp_path / "aggregates.csv"
+    path.write_text("T,v,o,c,h,l,t\nAAPL,82488700,187.15,185.64,188.44,183.89,1704171600000\n")
+    assert bars(path) == BARS[:1]
+
+
+def test_two_heads_whose_lower_one_names_the_days(tmp_path: Path) -> None:
+    fields = "PX_OPEN,PX_HIGH,PX_LOW,PX_LAST,PX_VOLUME"
+    path = tmp_path / "grid.csv"
+    path.write_text(
+        f",{','.join(['AAPL US Equity'] * 5)}\nDates,{fields}\n"
+        "01/02/2024,187.15,188.44,183.89,185.64,82488700\n"
+        "01/16/2024,184.22,185.88,183.43,184.25,58414500\n"
+    )
+    first = bars(path)[0]
+    assert (first[1], first[2:]) == ("AAPL US Equity", BARS[0][2:])

@@ -26,7 +26,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         " sharesheld sharesowned netposition netquantity netqty openquantity totalquantity"
         " currentquantity quantityavailable holding holdings"
         " 保有株数 保有数量 保有数 株数 数量 残高数量 残高株数 残高 現在数量 建株数"
-        " 股票余额 证券余额 股份余额 持仓数量 持股数量 证券数量 当前持仓 持有数量",
+        " 庫存股數 股票余额 证券余额 股份余额 持仓数量 持股数量 证券数量 当前持仓 持有数量",
         "side": "side positionside longshort ls direction buysell bs 売買 売買区分 建区分 買売区分 方向",
         "account": "account accountid accountnumber accountname clientaccountid acctid acct"
         " 口座 口座区分 預り区分 預り 账户",
@@ -44,6 +44,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 _NEEDED = ("code", "shares")
 _WORDS = {**SYNONYMS, "symbol": (*SYNONYMS["code"], *BARS["symbol"])}
 del _WORDS["code"]  # a column Code beside Symbol holds the broker's remarks
+_OF_TRADES = frozenset(
+    "tradedate transactiondate settlementdate settledate activitydate processdate rundate"
+    " transactiontype 約定日 受渡日 成交日期 交收日期".split()
+)
 _TOTAL = re.compile(r"(grand|sub|net|accounts?|positions?|portfolio|section)?totals?")
 _WITH_UNIT = re.compile(r"^(.+?)\s*(?:株|股|口|shares)$", re.IGNORECASE)
 
@@ -63,17 +67,24 @@ class PositionHead:
 
 
 def _head_of(row: Sequence[str], said: Mapping[str, str]) -> PositionHead | None:
-    """The row as a line of names; None if code or shares is not among them.
+    """The row as a line of names; None if code or shares is not among them, or if it is one of trades.
 
     ``said``: our column -> the file's, by the user; goes before what is guessed.
     """
     names = tuple(row)
+    if not said and _tells_trades(names):
+        return None
     theirs = {"symbol" if ours == "code" else ours: name for ours, name in said.items()}
     found = match(names, _WORDS, theirs, "positions")
     columns = {"code" if ours == "symbol" else ours: column for ours, column in found.items()}
     if any(ours not in columns for ours in (*_NEEDED, *said)):
         return None
     return PositionHead(names=names, columns=columns)
+
+
+def _tells_trades(names: Sequence[str]) -> bool:
+    """Whether the columns are of a list of trades, which says what was done and not what is held."""
+    return any(normal(name) in _OF_TRADES for name in names)
 
 
 def _looks_like_names(row: Sequence[str]) -> bool:
@@ -232,6 +243,8 @@ def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:
     needs = (
         f"there is no column {wanted}" if wanted else "needs a column of codes and one of shares"
     )
+    if any(_tells_trades(row) for row in named):
+        needs += ", and not in a list of trades"
     return UsageError(
         f"{path}: {needs}; its columns are {shown or 'none'}",
         hint='name them with --position-columns "code=THEIRS,shares=THEIRS"; side, account, kind, '

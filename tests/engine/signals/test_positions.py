@@ -182,6 +182,17 @@ def test_what_is_left_out_or_summed_is_said(path: Path) -> None:
     assert summed.notes == ("several lines of one stock summed: 1001 300 of 2 lines",)
 
 
+def test_trades_below_the_positions_are_not_added_to_them(path: Path) -> None:
+    """100 shares are held after a purchase of 10 of them, which the same export lists further down."""
+    text = (
+        "Account Number,Symbol,Shares,Total Value\n1,1001,100,500\n\n\n"
+        "Account Number,Trade Date,Transaction Type,Symbol,Shares\n1,2024-01-02,Buy,1001,10\n"
+    )
+    found = read(path, text)
+    assert [(line.code, line.shares) for line in found.lines] == [("1001", 100.0)]
+    assert found.notes == ["passed over: line 5, line 6"]
+
+
 def test_codes_are_matched_and_two_spellings_of_one_stock_are_not_added_in_silence(
     path: Path,
 ) -> None:
@@ -281,6 +292,7 @@ def test_the_command_names_columns_and_cash(path: Path) -> None:
         ("code,qty\n,5\n$cash,1\n", ":2: .*code '' is empty"),
         ("", "its columns are none"),
         ("name,number\n", "its columns are name, number"),
+        ("Trade Date,Symbol,Shares\n2024-01-02,1001,5\n", "and not in a list of trades"),
         ("code,shares\n1001,\x1b[2J\x9b5\n", ":2: 1001"),
     ],
 )

@@ -38,6 +38,9 @@ from engine.records.reading import Dates, Factor, ReadingPlan, Unread
 
 _MOSTLY = 0.2
 """Share of rows of repeated days from which a file is no longer one of a single code."""
+_HALF = 0.5
+_LOOKED_AT = 100_000
+"""Rows that tell whether bars are of days or of times within them."""
 _KEYS = ("date", "symbol")
 _SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
 
@@ -101,8 +104,10 @@ def _of_group(
     dates, how = days_of(cells, "date", look)
     numeric = [name for name in ALL_BARS if name in cells.columns and name not in _KEYS]
     style = cells.style(numeric, look.settings.decimal)
+    written = cells.frame["date"]
     cells.put("date", cells.filled("date", dates))
     cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
+    _refuse_within_days(cells, written)
     for name in numeric:
         cells.put(name, cells.numbers(name, style))
     rows = cells.frame
@@ -152,6 +157,25 @@ def _plan(
         factor=_in_their_words(scaled.factor, cells),
         first=first,
         notes=(*_told(group), *notes, *scaled.notes),
+    )
+
+
+def _refuse_within_days(cells: Cells, written: pl.Series) -> None:
+    """Most days of a stock have several bars, each with a time of its own: minutes or hours.
+
+    ``written``: the dates as the file has them, a row each.
+    """
+    rows = cells.frame.select(*_KEYS, FILE, written=written).head(_LOOKED_AT)
+    if rows["written"].n_unique() <= rows["date"].n_unique():
+        return
+    days = rows.group_by(FILE, *_KEYS, maintain_order=True).agg(pl.col("written").n_unique())
+    if (days["written"] > 1).mean() <= _HALF:  # type: ignore[operator]
+        return
+    first = days.row(int(days["written"].arg_max() or 0), named=True)
+    raise DataError(
+        f"{cells.where(0)}: {readable(first['symbol'])} has {first['written']} bars on {first['date']}, each "
+        "at another time: these are bars within the day",
+        hint="bring bars of a session: the first open, highest high, lowest low, last close, sum of volumes",
     )
 
 

@@ -15,7 +15,7 @@ BARS: Mapping[str, tuple[str, ...]] = {
     ours: tuple(theirs.split())
     for ours, theirs in {
         "date": "date tradedate tradingdate pricedate quotedate datadate traddt bizdt date1 timestamp"
-        " datetime windowstart tradetime tradingday day opentime time dt t dates datum fecha data"
+        " dtyyyymmdd datetime windowstart tradetime tradingday day opentime time dt t dates datum fecha data"
         " 日付 取引日 年月日 日時 交易日期 交易日 日期 成交日期 时间 時間 날짜 일자",
         "symbol": "symbol code ticker tickersymbol stocksymbol actsymbol tckrsymb tscode stockcode"
         " securitycode secucode securitiescode instrumentcode tickercode"
@@ -264,7 +264,9 @@ def _symbol_in(stem: str, names: Beside = Beside()) -> str | None:
     codes = _codes(stem, names)
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
-    code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])
+    code = re.sub(
+        r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d|(?:19|20)\d\d)$", "", codes[0]
+    )
     if len(code) > _LONGEST:
         return None
     return code.upper() if code.islower() else code

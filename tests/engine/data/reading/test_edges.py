@@ -98,15 +98,18 @@ def test_codes_that_a_column_of_floats_wrote(tmp_path: Path) -> None:
 
 
 def test_names_in_a_guessed_encoding_are_said_to_be_a_guess(tmp_path: Path) -> None:
-    """A Korean file is plausible as Chinese; its names are listed wrong, and the hint says what mends it."""
+    """A Greek file is read as Latin; its names are listed wrong, and the hint says what mends it."""
     file = tmp_path / "005930.csv"
-    korean = "일자,종가,시가,고가,저가,거래량"
-    file.write_text(f"{korean}\n2024/01/02,4,2,5,1,6\n", encoding="cp949")
+    greek = "Ημερομηνία,Κλείσιμο,Άνοιγμα,Υψηλό,Χαμηλό,Όγκος"
+    file.write_text(f"{greek}\n2024/01/02,4,2,5,1,6\n", encoding="cp1253")
     with pytest.raises(DataError) as caught:
         reading(file)
     assert "--encoding" in str(caught.value.hint)
-    columns = "date=일자,close=종가,open=시가,high=고가,low=저가,volume=거래량"
-    assert [row[1:] for row in bars(file, columns, encoding="cp949")] == [("005930", 2, 5, 1, 4, 6)]
+    ours = ("date", "close", "open", "high", "low", "volume")
+    columns = ",".join(f"{one}={name}" for one, name in zip(ours, greek.split(","), strict=True))
+    assert [row[1:] for row in bars(file, columns, encoding="cp1253")] == [
+        ("005930", 2, 5, 1, 4, 6)
+    ]
 
 
 FIELDS = ("open", "high", "low", "close")
@@ -187,3 +190,24 @@ def test_two_heads_whose_lower_one_names_the_days(tmp_path: Path) -> None:
     )
     first = bars(path)[0]
     assert (first[1], first[2:]) == ("AAPL US Equity", BARS[0][2:])
+
+
+def test_bars_within_the_day_are_said_to_be_so(tmp_path: Path) -> None:
+    """Two half hours of one price each would be one bar and a repetition; nothing of it may be guessed."""
+    rows = [f"2024-01-0{day} {at},AAPL,1,2,1,2,50" for day in (2, 3) for at in ("09:30", "10:00")]
+    path = tmp_path / "p.csv"
+    path.write_text(text(*rows))
+    with pytest.raises(DataError, match="AAPL has 2 bars on 2024-01-02, each at another time"):
+        reading(path)
+    path.write_text(text(*(row.replace("10:00", "09:30") for row in rows)))
+    assert len(bars(path)) == 4  # The same moment twice is a bar given again.
+
+
+def test_a_year_behind_the_code_and_a_name_of_metastock(tmp_path: Path) -> None:
+    for code in ("AAPL", "BRK-B"):
+        (tmp_path / f"{code}-2024.csv").write_text(
+            "<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n20240102,000000,1,2,1,2,5\n"
+        )
+    assert [row[:2] for row in bars(tmp_path)] == [
+        (dt.date(2024, 1, 2), "AAPL"), (dt.date(2024, 1, 2), "BRK-B")
+    ]  # fmt: skip

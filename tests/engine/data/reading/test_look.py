@@ -133,11 +133,15 @@ def test_a_folder_without_a_table_and_one_with_half_a_table_are_refused(tmp_path
 
 JAPANESE = "日付,銘柄コード,始値,高値,安値,終値,出来高"
 CHINESE = "交易日期,证券代码,开盘价,最高价,最低价,收盘价,成交量"
+TAIWANESE = "日期,證券代號,開盤價,最高價,最低價,收盤價,成交股數"
+KOREAN = "날짜,종목코드,시가,고가,저가,종가,거래량"
+POLISH = "Data,Ticker,Otwarcie,Najwyższy,Najniższy,Zamknięcie,Wolumen"
 ENCODINGS = [
     (JAPANESE, encoding, encoding)
     for encoding in ("utf-8", "cp932")
 ] + [
     (JAPANESE, "utf-8-sig", "utf-8"), (JAPANESE, "utf-16", "utf-16"), (JAPANESE, "utf-16-le", "utf-16-le"),
+    (KOREAN, "cp949", "cp949"), (TAIWANESE, "cp950", "cp950"), (POLISH, "cp1250", "cp1250"),
     (JAPANESE, "utf-16-be", "utf-16-be"), (CHINESE, "gbk", "gbk"), (CHINESE, "utf-8", "utf-8"),
     (HEAD + ",Société Générale", "latin-1", "latin-1"),
 ]  # fmt: skip
@@ -158,7 +162,9 @@ def test_encodings_are_told_by_the_bytes(
     ("words", "encoding"),
     [
         ("トヨタ自動車,ソニーグループ,任天堂", "cp932"), ("日産自動車,本田技研工業", "cp932"),
-        ("平安银行,万科企业,招商银行", "gbk"), ("贵州茅台", "gbk"), ("Nestlé,Münchener Rück", "latin-1"),
+        ("平安银行,万科企业,招商银行", "gbk"), ("贵州茅台", "gbk"), ("平安", "gbk"),
+        ("삼성전자,현대자동차,네이버", "cp949"), ("台積電,鴻海精密,聯發科", "cp950"),
+        ("Nestlé,Münchener Rück", "latin-1"),
         ("L'Oréal,Crédit Agricole,Hermès", "latin-1"), ("Ørsted,Novo,Mærsk", "latin-1"),
     ],
 )  # fmt: skip

@@ -43,23 +43,33 @@ def _pairs(score_N: _Array, return_N: _Array) -> tuple[_Array, _Array] | None:
     return (score_N[valid_N], return_N[valid_N]) if valid_N.sum() >= MIN_NAMES else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Scores and returns ``[N]`` of the stocks of a day that have both, and the ranks of each."""
+
+    pairs: tuple[_Array, _Array]
+    ranks: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _ranked(score_N: _Array, return_N: _Array) -> _Ranked | None:
+    pairs = _pairs(score_N, return_N)
+    if pairs is None:
+        return None
+    return _Ranked(pairs, (_average_ranks(pairs[0]), _average_ranks(pairs[1])))
+
+
 def rank_ic(score_N: _Array, return_N: _Array) -> float:
     """Spearman correlation in [-1, 1] of one day's scores ``[N]`` and forward returns ``[N]``.
 
     Stocks with a NaN are left out; NaN below ``MIN_NAMES`` stocks, or where a side is constant.
     """
-    known = _pairs(score_N, return_N)
-    return float("nan") if known is None else _correlation(*map(_average_ranks, known))
+    known = _ranked(score_N, return_N)
+    return float("nan") if known is None else _correlation(*known.ranks)
 
 
 def rank_ic_series(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
     """Daily RankIC ``[D]`` of D days, each a pair of arrays ``[N]``; NaN where a day is undefined."""
     return np.array([rank_ic(s_N, r_N) for s_N, r_N in zip(scores, returns, strict=True)])
-
-
-def _pearson(score_N: _Array, return_N: _Array) -> float:
-    known = _pairs(score_N, return_N)
-    return float("nan") if known is None else _correlation(*known)
 
 
 def summarise(
@@ -74,16 +84,17 @@ def summarise(
 
     ``horizon`` in sessions sets the Newey-West lag. Without a defined day every figure is NaN.
     """
-    daily_D = rank_ic_series(scores, returns)
+    ranked = [_ranked(s_N, r_N) for s_N, r_N in zip(scores, returns, strict=True)]
+    daily_D = np.array([math.nan if one is None else _correlation(*one.ranks) for one in ranked])
     valid_D = daily_D[np.isfinite(daily_D)]
     if valid_D.size == 0:
         return RankICSummary(rank_ic=math.nan)
-    pearson_D = np.array([_pearson(s, r) for s, r in zip(scores, returns, strict=True)])
+    pearson_D = np.array([math.nan if one is None else _correlation(*one.pairs) for one in ranked])
     pearson = mean_figure(pearson_D, lag=horizon)
     spread = mean_figure(_decile_spreads(scores, returns), lag=horizon)
     deviation = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
     mean, se = float(valid_D.mean()), newey_west_se(valid_D, lag=horizon)
-    null = _shuffled(scores, returns, draws=null_draws, seed=seed)
+    null = _shuffled([one for one in ranked if one is not None], draws=null_draws, seed=seed)
     return RankICSummary(
         rank_ic=mean,
         rank_ic_se=se,
@@ -132,36 +143,32 @@ class _NullBands:
     """95 % quantile of that share's distance from its mean."""
 
 
-def _shuffled(
-    scores: Sequence[_Array], returns: Sequence[_Array], *, draws: int, seed: int
-) -> _NullBands:
-    """Bands of RankIC, IC and hit share over ``draws`` sets of scores ``[N]`` shuffled within each day.
+def _shuffled(ranked: Sequence[_Ranked], *, draws: int, seed: int) -> _NullBands:
+    """Bands of RankIC, IC and hit share over ``draws`` sets of scores shuffled within each day.
 
     The shuffle keeps each day's set of scores and of returns and breaks only their pairing. A draw uses
     one permutation for all days (restricted to the day's size), so that a persistent score keeps the
     serial correlation which overlapping labels turn into a wider band: independent shuffles would make
     the band too narrow.
     """
-    days = []
-    for score_N, return_N in zip(scores, returns, strict=True):
-        pairs = _pairs(score_N, return_N)
-        if pairs is not None:
-            known = [values_N.astype(np.float64) for values_N in pairs]
-            ranks = [_unit(_average_ranks(values_N)) for values_N in known]
-            days.append((*ranks, *(_unit(values_N) for values_N in known)))
+    days = [
+        (*map(_unit, one.ranks), *(_unit(values_N.astype(np.float64)) for values_N in one.pairs))
+        for one in ranked
+    ]
     if not days:
         return _NullBands(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)
     rng = np.random.default_rng(seed)
     largest = max(day[0].size for day in days)
     order_KN = np.stack([rng.permutation(largest) for _ in range(draws)])
-    rank_K, ic_K, hit_K = np.zeros(draws), np.zeros(draws), np.zeros(draws)
-    for score_rank_N, return_rank_N, score_N, return_N in days:
-        n = score_N.size
-        inside_Kn = order_KN[order_KN < n].reshape(draws, n)
-        daily_K = score_rank_N[inside_Kn] @ return_rank_N
-        rank_K += daily_K / len(days)
-        hit_K += (daily_K > 0) / len(days)
-        ic_K += score_N[inside_Kn] @ return_N / len(days)
+    rank_DK, ic_DK = (np.empty((len(days), draws)) for _ in range(2))
+    inside_Kn = order_KN
+    for d in sorted(range(len(days)), key=lambda d: -days[d][0].size):
+        score_rank_N, return_rank_N, score_N, return_N = days[d]
+        if score_N.size < inside_Kn.shape[1]:
+            inside_Kn = inside_Kn[inside_Kn < score_N.size].reshape(draws, -1)
+        rank_DK[d] = score_rank_N[inside_Kn] @ return_rank_N
+        ic_DK[d] = score_N[inside_Kn] @ return_N
+    rank_K, ic_K, hit_K = rank_DK.mean(axis=0), ic_DK.mean(axis=0), (rank_DK > 0).mean(axis=0)
     base = float(hit_K.mean())
     return _NullBands(
         rank_ic=float(np.quantile(np.abs(rank_K), 0.95)),

@@ -2,6 +2,7 @@
 
 # Shape suffixes: D scored sessions, N stocks of the feature set's axis, M rows of a frame, S all sessions.
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,43 @@ from engine.records.train import Anatomy, Rival, RivalHorizon
 
 _DEFAULTS = BacktestConfig()
 _Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
+_Daily = dict[int, float]
+"""RankIC of each session, NaN = undefined."""
 _LAGS = (0, 1, 2, 5, 10, 20)
 """Sessions that a score has aged when its return begins; 0 = what is traded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A score table on the axes of a feature set, rows by day and stock."""
+
+    frame: pl.DataFrame
+    features: FeatureSet
+    session_M: NDArray[np.int64]
+    symbol_M: NDArray[np.int64]
+    """Place on the symbol axis."""
+
+    def score_M(self, horizon: int) -> NDArray[np.float64]:
+        """Score of each row ``[M]``; NaN = missing."""
+        column = self.frame[f"score_{horizon}"].fill_null(float("nan"))
+        return column.to_numpy().astype(np.float64)
+
+    def days(self, horizon: int) -> tuple[list[int], _Days]:
+        """Sessions in order of time, and for each scores ``[N]`` and forward returns ``[N]`` (fractions)."""
+        h = self.features.horizons.index(horizon)
+        returns_SNH = self.features.forward_return_SNH
+        return_M = np.asarray(returns_SNH[self.session_M, self.symbol_M, h], dtype=np.float32)
+        sessions, first = np.unique(self.session_M, return_index=True)
+        scores = np.split(self.score_M(horizon), first[1:])
+        return sessions.tolist(), (scores, np.split(return_M, first[1:]))
+
+
+def _placed(frame: pl.DataFrame, features: FeatureSet) -> _Placed:
+    frame = frame.sort("date", "symbol")
+    place = {symbol: i for i, symbol in enumerate(features.symbols)}
+    symbol_M = frame["symbol"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
+    dates_M = frame["date"].to_numpy().astype("datetime64[D]")
+    return _Placed(frame, features, np.searchsorted(features.dates_S, dates_M), symbol_M)
 
 
 def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tuple[list[int], _Days]:
@@ -28,22 +64,7 @@ def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tupl
     ``frame`` has ``date, symbol, score_<horizon>``, rows of one split. A missing score and an unknown
     return are NaN.
     """
-    session_M, symbol_M, score_M = _rows(frame.sort("date", "symbol"), features, horizon)
-    h = features.horizons.index(horizon)
-    return_M = np.asarray(features.forward_return_SNH[session_M, symbol_M, h], dtype=np.float32)
-    sessions, first = np.unique(session_M, return_index=True)
-    return sessions.tolist(), (np.split(score_M, first[1:]), np.split(return_M, first[1:]))
-
-
-def _rows(
-    frame: pl.DataFrame, features: FeatureSet, horizon: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Session, place on the symbol axis and score of each row."""
-    place = {symbol: i for i, symbol in enumerate(features.symbols)}
-    symbol_M = frame["symbol"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
-    dates_M = frame["date"].to_numpy().astype("datetime64[D]")
-    score_M = frame[f"score_{horizon}"].fill_null(float("nan")).to_numpy().astype(np.float64)
-    return np.searchsorted(features.dates_S, dates_M), symbol_M, score_M
+    return _placed(frame, features).days(horizon)
 
 
 def evaluate(
@@ -55,18 +76,14 @@ def evaluate(
     horizons: Sequence[int] | None = None,
 ) -> dict[str, dict[str, RankICSummary]]:
     """Split -> horizon -> figures; all horizons of the feature set unless some are named."""
-    return {
-        str(split): {
-            str(horizon): summarise(
-                *scored_days(rows, features, horizon)[1],
-                horizon=horizon,
-                null_draws=null_draws,
-                seed=seed,
-            )
-            for horizon in horizons or features.horizons
+    found = {}
+    for (split,), rows in frame.group_by("split", maintain_order=True):
+        placed = _placed(rows, features)
+        found[str(split)] = {
+            str(h): summarise(*placed.days(h)[1], horizon=h, null_draws=null_draws, seed=seed)
+            for h in horizons or features.horizons
         }
-        for (split,), rows in frame.group_by("split", maintain_order=True)
-    }
+    return found
 
 
 def daily_rank_ics(
@@ -93,6 +110,12 @@ def paired_rank_ic(
     mine, theirs = (
         dict(zip(*daily_rank_ics(frame, features, horizon), strict=True)) for frame in (ours, other)
     )
+    return _paired(mine, theirs, horizon, bootstrap, seed)
+
+
+def _paired(
+    mine: _Daily, theirs: _Daily, horizon: int, bootstrap: BacktestConfig, seed: int
+) -> PairedDifference:
     common = sorted(mine.keys() & theirs.keys())
     return paired_interval(
         *(np.array([series[s] for s in common], dtype=np.float64) for series in (mine, theirs)),
@@ -110,14 +133,18 @@ def against_baselines(
     """Each simple model's test figures, and ours less its, at every horizon that both have scores for."""
     if baselines.is_empty():
         return {}
-    training, mine = config.training, ours.filter(pl.col("split") == "test")
+    training = config.training
+    known = [h for h in features.horizons if f"score_{h}" in ours.columns]
+    mine = _placed(ours.filter(pl.col("split") == "test"), features)
+    daily = {h: _daily(*mine.days(h)) for h in known}
     table = {}
     test = baselines.filter(pl.col("split") == "test")
     for (name,), rows in test.group_by("name", maintain_order=True):
+        theirs = _placed(rows, features)
         found = {
-            str(horizon): _rival(mine, rows, features, config, horizon)
-            for horizon in features.horizons
-            if f"score_{horizon}" in mine.columns and rows[f"score_{horizon}"].is_finite().any()
+            str(h): _rival(daily[h], theirs, config, h)
+            for h in known
+            if rows[f"score_{h}"].is_finite().any()
         }
         traded = found[str(training.score_horizon)]
         table[str(name)] = Rival(
@@ -126,23 +153,24 @@ def against_baselines(
     return table
 
 
-def _rival(
-    mine: pl.DataFrame, rows: pl.DataFrame, features: FeatureSet, config: Config, horizon: int
-) -> RivalHorizon:
-    draws, seed = config.training.null_draws, config.training.seed
-    theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[horizon])
-    gap = paired_rank_ic(
-        mine, rows, features, horizon=horizon, bootstrap=config.backtest, seed=seed
-    )
-    return RivalHorizon(test=theirs["test"][str(horizon)], test_difference=gap)
+def _rival(mine: _Daily, theirs: _Placed, config: Config, horizon: int) -> RivalHorizon:
+    training, (sessions, days) = config.training, theirs.days(horizon)
+    figures = summarise(*days, horizon=horizon, null_draws=training.null_draws, seed=training.seed)
+    daily = _daily(sessions, days)
+    gap = _paired(mine, daily, horizon, config.backtest, training.seed)
+    return RivalHorizon(test=figures, test_difference=gap)
+
+
+def _daily(sessions: Sequence[int], days: _Days) -> _Daily:
+    return dict(zip(sessions, rank_ic_series(*days).tolist(), strict=True))
 
 
 def anatomy(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> Anatomy:
     """How long ``score_<horizon>`` lasts, how it ages and when it was right, on the days of one split."""
-    session_M, symbol_M, score_M = _rows(frame, features, horizon)
-    session_D, day_M = np.unique(session_M, return_inverse=True)
+    placed = _placed(frame, features)
+    session_D, day_M = np.unique(placed.session_M, return_inverse=True)
     score_DN = np.full((session_D.size, len(features.symbols)), np.nan)
-    score_DN[day_M, symbol_M] = score_M
+    score_DN[day_M, placed.symbol_M] = placed.score_M(horizon)
 
     def daily(horizon: int, lag: int) -> Series:
         """RankIC with the return that begins ``lag`` sessions after the traded one."""

@@ -13,7 +13,6 @@ from engine.evaluation.inference import (
 from engine.evaluation.rank_ic import (
     _average_ranks,
     _decile_spreads,
-    _shuffled,
     rank_ic,
     summarise,
 )
@@ -63,24 +62,26 @@ def random_days(seed: int, days: int, names: int) -> tuple[list[np.ndarray], lis
 def test_null_band_matches_theory_for_independent_days() -> None:
     """The mean of D independent daily Spearman correlations has deviation 1 / sqrt(D (N - 1))."""
     scores, returns = random_days(1, 60, 50)
-    band = _shuffled(scores, returns, draws=2000, seed=0).rank_ic
+    band = summarise(scores, returns, horizon=1, null_draws=2000, seed=0).null_band
     assert band == pytest.approx(1.96 / np.sqrt(60 * 49), rel=0.08)
 
 
 def test_null_band_is_wider_for_persistent_scores() -> None:
     scores, returns = random_days(2, 60, 50)
-    independent = _shuffled(scores, returns, draws=400, seed=0).rank_ic
-    frozen = _shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0).rank_ic
+    independent = summarise(scores, returns, horizon=1, null_draws=400, seed=0).null_band
+    frozen = summarise(
+        [scores[0]] * 60, [returns[0]] * 60, horizon=1, null_draws=400, seed=0
+    ).null_band
     assert frozen > 4 * independent
 
 
 def test_shuffled_scores_hit_every_second_day_and_more_unevenly_when_persistent() -> None:
     scores, returns = random_days(1, 60, 50)
-    null = _shuffled(scores, returns, draws=2000, seed=0)
+    null = summarise(scores, returns, horizon=1, null_draws=2000, seed=0)
     assert null.hit_base == pytest.approx(0.5, abs=0.01)
     assert null.hit_band == pytest.approx(1.96 * np.sqrt(0.25 / 60), rel=0.1)
-    assert null.ic == pytest.approx(null.rank_ic, rel=0.1)
-    frozen = _shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0)
+    assert null.ic_null_band == pytest.approx(null.null_band, rel=0.1)
+    frozen = summarise([scores[0]] * 60, [returns[0]] * 60, horizon=1, null_draws=400, seed=0)
     assert frozen.hit_band == pytest.approx(0.5, abs=0.1), "every day the same: all or none"
 
 

@@ -1,25 +1,34 @@
 """One bit turned over in a file of every kind that the workspace holds.
 
-Nobody wrote down which kinds there are: a name without its ids, dates and numbers is one. A command that
-reads the file and then gives other figures without naming it was silently wrong.
+Nobody wrote down which kinds there are: a name without its ids, dates and numbers is one. Which commands read
+a file is found out by running them. A command that reads the file and then gives other figures without naming
+it was silently wrong.
 """
 
 import random
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 
-from engine.drill.bench import Ending, Workbench, flip
+from engine.drill.bench import Ending, Workbench, figures, flip
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.child import Handicap
-from engine.drill.readings import Reading, Readings, readers
+from engine.files import from_json
 from engine.hashes import LIST, RUNS
-from engine.runs.store import RUN_ID
+from engine.records.seal import seal_places
+from engine.runs.store import RUN_ID, Run, RunStore
+
+_AT_ONCE = 2
+_OUT = "{out}"
+"""Stands in a command for a folder to export into."""
 
 _NAMES = (
     (re.compile(r"(/checkpoints/)(.*/)?(best|healthy|kept|resume)(-\d+)?"), r"\1*"),
@@ -34,38 +43,148 @@ _READERS = 2
 """So many commands are asked about a kind, the quickest ones."""
 
 
-def kind_of(name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A command that reads, and the files that hold the rest of its answer."""
+
+    words: tuple[str, ...]
+    results: tuple[str, ...] = ()
+    """Patterns in the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A reader without a fault."""
+
+    reader: _Reader
+    code: int
+    figures: Mapping[str, str]
+    opened: frozenset[str]
+    """Names of files in the workspace."""
+    seconds: float
+
+
+def _readers(workspace: Path) -> Iterator[_Reader]:
+    """The commands that read whatever this workspace holds."""
+    yield from (_Reader(words) for words in (("runs",), ("check",), ("champion", "history")))
+    yield _Reader(("features", "list"))
+    yield _Reader(("ledger",), ("signals/ledger.*",))
+    yield _Reader(("data", "export", "--output", f"{_OUT}/bars.csv"))
+    yield _Reader(("schedule", "status"))
+    for run in RunStore(workspace / "runs"):
+        yield from _of_run(run)
+    seals = seal_places(workspace / "signals")
+    if (workspace / "models" / "champion.json").exists():
+        yield _Reader(("champion",))
+        yield _Reader(("signals",))
+    if seals:
+        yield _Reader(("replay", seals[-1].name))
+
+
+def _of_run(run: Run) -> Iterator[_Reader]:
+    yield _Reader(("show", run.id))
+    if run.path("train.json").exists() or run.path("walkforward.json").exists():
+        formats = "json,csv" if run.path("backtest.json").exists() else "json"
+        yield _Reader(("report", run.id, "--format", formats, "--output", _OUT))
+    if run.path("checkpoints").exists() and run.command == "train":
+        yield _Reader(("predict", run.id, "--in-sample"), (f"runs/{run.id}/predictions.parquet",))
+
+
+@dataclass
+class _Readings:
+    """Readers of the user's workspace, run when they are first asked for."""
+
+    bench: Workbench
+    readers: Sequence[_Reader]
+    _found: list[_Reading] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, name: str) -> list[_Reading]:
+        """The readings that opened the file, the quickest first."""
+        with self._lock:
+            if not self._found:
+                with ThreadPoolExecutor(_AT_ONCE) as pool:
+                    self._found = list(pool.map(self._made, self.readers))
+        return sorted((r for r in self._found if name in r.opened), key=lambda r: r.seconds)
+
+    def ask(
+        self, reader: _Reader, place: Path, handicap: Handicap
+    ) -> tuple[Ending, dict[str, str]]:
+        """The answer in a copy, and every figure of it: what is printed and what is written."""
+        out = self.bench.folder("out")
+        words = [word.replace(_OUT, str(out)) for word in reader.words]
+        answer = self.bench.run(place, *words, handicap=handicap)
+        found = figures(answer.json)
+        written = [*out.rglob("*"), *(p for pattern in reader.results for p in place.glob(pattern))]
+        for path in filter(Path.is_file, written):
+            content = path.read_bytes()
+            inner = figures(from_json(content)) if path.suffix == ".json" else None
+            found |= (
+                {path.name: sha256(content).hexdigest()}
+                if inner is None
+                else {f"{path.name}{name}": value for name, value in inner.items()}
+            )
+        here = {str(place): "WORKSPACE", str(out): "OUT"}
+        for folder, word in here.items():
+            found = {name: value.replace(folder, word) for name, value in found.items()}
+        return answer, found
+
+    def other(self, reading: _Reading, found: Mapping[str, str]) -> list[str]:
+        """Names of figures that are not those of the reading, and that are when it is read once more."""
+        changed = [name for name, value in reading.figures.items() if found.get(name) != value]
+        if not changed:
+            return []
+        _, again = self.ask(reading.reader, self.bench.copy("reading"), Handicap())
+        return [name for name in changed if again.get(name) == reading.figures[name]]
+
+    def _made(self, reader: _Reader) -> _Reading:
+        listed = self.bench.folder("opened") / "names"
+        began = time.monotonic()
+        place = self.bench.copy("reading")
+        answer, found = self.ask(reader, place, Handicap(opened=str(listed)))
+        names = listed.read_text(errors="surrogateescape").splitlines()
+        inside = (name for name in names if name.startswith(f"{place}/"))
+        return _Reading(
+            reader=reader,
+            code=answer.code,
+            figures=found,
+            opened=frozenset(name.removeprefix(f"{place}/") for name in inside),
+            seconds=time.monotonic() - began,
+        )
+
+
+def _kind_of(name: str) -> str:
     """``runs/20261129-204214-train-9d97/train.json`` -> ``runs/*-train-*/train.json``."""
     for pattern, put in _NAMES:
         name = pattern.sub(put, name)
     return name
 
 
-def kinds(workspace: Path) -> dict[str, list[str]]:
+def _kinds(workspace: Path) -> dict[str, list[str]]:
     """Kind -> names of its files, of those that are hashed."""
     found: dict[str, list[str]] = {}
     for path in sorted(workspace.rglob("*")):
         name = path.relative_to(workspace).as_posix()
-        edited = _EDITED.fullmatch(kind_of(path.name)) and not name.endswith("/config.toml")
+        edited = _EDITED.fullmatch(_kind_of(path.name)) and not name.endswith("/config.toml")
         if path.is_file() and path.stat().st_size and not edited:
-            found.setdefault(kind_of(name), []).append(name)
+            found.setdefault(_kind_of(name), []).append(name)
     return found
 
 
 def cases(bench: Workbench) -> Iterator[Case]:
     """A case for each kind of the user's files."""
-    flips = Flips(bench, Readings(bench, [*readers(bench.source)]), kinds(bench.copy("kinds")))
+    flips = _Flips(bench, _Readings(bench, [*_readers(bench.source)]), _kinds(bench.copy("kinds")))
     for kind, names in flips.kinds.items():
         done = f"a bit of one of {len(names)} files turned over"
         yield Case(f"flip-{kind}", done, partial(flips.seen, kind))
 
 
 @dataclass
-class Flips:
+class _Flips:
     """The bit of each kind, the commands that read it, and one `verify` of all of them."""
 
     bench: Workbench
-    readings: Readings
+    readings: _Readings
     kinds: dict[str, list[str]]
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -140,7 +259,7 @@ def _rows(path: Path) -> list[str] | None:
         return None
 
 
-def _judged(readings: Readings, reading: Reading, place: Path, name: str) -> Seen:
+def _judged(readings: _Readings, reading: _Reading, place: Path, name: str) -> Seen:
     """What a reader makes of the damaged file."""
     answer, found = readings.ask(reading.reader, place, Handicap())
     words, file = reading.reader.words[0], Path(name).name

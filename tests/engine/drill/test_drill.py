@@ -16,12 +16,11 @@ from engine.config.file import resolve
 from engine.drill import child
 from engine.drill.bench import Workbench, figures, flip, link_copy, opened
 from engine.drill.case import Case, NotTriedError, Seen, failed, survived
-from engine.drill.flips import Flips, kind_of, kinds
+from engine.drill.command import _chosen, _tried
+from engine.drill.flips import _Flips, _kind_of, _kinds, _Reader, _Readings
 from engine.drill.lab import Lab
-from engine.drill.readings import Reader, Readings
 from engine.drill.room import cases as room_cases
 from engine.drill.room import synced
-from engine.drill.run import chosen, tried
 from engine.errors import Interrupted, UsageError
 from engine.records.drill import DrillOutcome, DrillResult
 from engine.runs.labels import set_note
@@ -80,19 +79,19 @@ def test_the_folder_of_the_drill_is_removed_and_so_is_that_of_a_killed_one(tmp_p
 
 
 def test_a_kind_is_a_name_without_ids_dates_and_numbers(tmp_path: Path) -> None:
-    assert kind_of("runs/20261129-204214-train-9d97/folds/mlp-fold-0.parquet") == (
+    assert _kind_of("runs/20261129-204214-train-9d97/folds/mlp-fold-0.parquet") == (
         "runs/*-train-*/folds/mlp-fold-*.parquet"
     )
     for name in ("resume-000007/state.json", "mlp-fold-0-seed-1/kept-000001/state.json"):
         run = "runs/20261129-204214-train-9d97"
-        assert kind_of(f"{run}/checkpoints/{name}") == "runs/*-train-*/checkpoints/*/state.json"
-    assert kind_of("signals/2016-12-30-r1/card.json") == "signals/*/card.json"
-    assert kind_of("data/snapshots/08a83c302de532a9/bars-2018-01.parquet") == (
+        assert _kind_of(f"{run}/checkpoints/{name}") == "runs/*-train-*/checkpoints/*/state.json"
+    assert _kind_of("signals/2016-12-30-r1/card.json") == "signals/*/card.json"
+    assert _kind_of("data/snapshots/08a83c302de532a9/bars-2018-01.parquet") == (
         "data/snapshots/*/bars-*.parquet"
     )
     for name in ("config.toml", "runs/20261129-204214-train-9d97/config.toml", "logs/a.log.1"):
         write(tmp_path / name, "x")
-    assert list(kinds(tmp_path)) == ["runs/*-train-*/config.toml"]  # no other is promised a hash
+    assert list(_kinds(tmp_path)) == ["runs/*-train-*/config.toml"]  # no other is promised a hash
 
 
 def test_figures_are_the_leaves_of_an_answer() -> None:
@@ -122,13 +121,13 @@ def test_cases_are_chosen_by_name_or_kind_and_what_cannot_be_tried_says_why(tmp_
         Case("kill-b", "", lambda _: failed("lost")),
         Case("room-a", "", cannot),
     ]
-    assert [case.name for case in chosen(every, "kill")] == ["kill-a", "kill-b"]
-    assert [case.name for case in chosen(every, "room-a")] == ["room-a"]
+    assert [case.name for case in _chosen(every, "kill")] == ["kill-a", "kill-b"]
+    assert [case.name for case in _chosen(every, "room-a")] == ["room-a"]
     with pytest.raises(UsageError, match="there is no case 'x'") as error:
-        chosen(every, "x")
+        _chosen(every, "x")
     assert "kill, room" in error.value.hint
     with opened(tmp_path, lambda: False, 0) as bench:
-        told = [(one.verdict, one.seen) for one in tried(bench, every, lambda _: None)]
+        told = [(one.verdict, one.seen) for one in _tried(bench, every, lambda _: None)]
     assert told == [("survived", "fine"), ("failed", "lost"), ("not tried", "no mount")]
 
 
@@ -146,7 +145,7 @@ def test_a_stop_begins_no_further_case(tmp_path: Path) -> None:
 
     cases = [Case("a-0", "", stopped), *(Case(f"a-{n}", "", other) for n in range(1, 200))]
     with opened(tmp_path, lambda: False, 0) as bench, pytest.raises(Interrupted):
-        list(tried(bench, cases, lambda _: None))
+        list(_tried(bench, cases, lambda _: None))
     assert len(begun) < len(cases) - 1
 
 
@@ -162,9 +161,9 @@ def flip_of(run: Run, seed: int) -> Seen:
     """What the drill says of the note's file, read by `show`."""
     workspace = run.directory.parents[1]
     with opened(workspace, lambda: False, seed) as bench:
-        readings = Readings(bench, [Reader(("show", run.id))])
+        readings = _Readings(bench, [_Reader(("show", run.id))])
         kind, name = "runs/*-train-*/labels.json", f"runs/{run.id}/labels.json"
-        return Flips(bench, readings, {kind: [name]}).seen(kind, bench)
+        return _Flips(bench, readings, {kind: [name]}).seen(kind, bench)
 
 
 def seed_of(run: Run) -> int:

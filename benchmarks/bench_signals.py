@@ -33,7 +33,7 @@ from engine.signals.models import MemberFiles, ModelStore
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
-from engine.stages.package import Trained, _make_reference, names_inside
+from engine.stages.package import Trained, _make_reference, _names_inside
 from engine.training.ensemble import Ensemble
 from engine.training.fitted import FittedModels
 from engine.training.members import member_config
@@ -93,7 +93,7 @@ def champion(context: StageContext, networks: int) -> None:
         "features": list(features.features),
         "blocks": [],
         "members": [
-            {"name": m.name, "files": names_inside(m), "blocks": [list(b) for b in m.blocks]}
+            {"name": m.name, "files": _names_inside(m), "blocks": [list(b) for b in m.blocks]}
             for m in members
         ],
         "rules": input_rules(config, features.market),

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from engine.errors import ConfigError
 
-MASK = "[redacted]"
+_MASK = "[redacted]"
 _FOLDER = "CREDENTIALS_DIRECTORY"
 _SHORTEST = 6
 """Least length of a value of the environment that is masked; shorter ones stand in ordinary words."""
@@ -22,18 +22,18 @@ _NAME = (
 )
 _SECRETS = (
     # The part before @ of an address, as in https://user:password@host
-    (re.compile(r"(?<=://)[^\s/@]+(?=@)"), MASK),
+    (re.compile(r"(?<=://)[^\s/@]+(?=@)"), _MASK),
     # Everything behind the host of a webhook: the path is the secret
-    (re.compile(r"(https?://hooks\.[^\s/]+)/[^\s'\"]+"), rf"\1/{MASK}"),
+    (re.compile(r"(https?://hooks\.[^\s/]+)/[^\s'\"]+"), rf"\1/{_MASK}"),
     # Values of a query string
-    (re.compile(r"([?&][\w.-]+=)[^\s&'\"]+"), rf"\1{MASK}"),
-    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"([?&][\w.-]+=)[^\s&'\"]+"), rf"\1{_MASK}"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE), rf"\1 {_MASK}"),
     (re.compile(rf"(?i)({_NAME}['\"]?\s*[:=]\s*)(?:'[^']*'|\"[^\"]*\"|['\"]?[^\s'\",;)}}]+)"),
-     rf"\1{MASK}"),
+     rf"\1{_MASK}"),
     # Keys of services, digests, tokens in parts: long, with letters and digits
     (re.compile(r"(?<![\w/.-])(?=[A-Za-z+=-]*\d)(?=[\d+=-]*[A-Za-z])[A-Za-z\d+=-]{28,}(?:\.[\w+=-]+)*"),
-     MASK),
-    (re.compile(r"\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])(?=\w*_)\w{20,}"), MASK),
+     _MASK),
+    (re.compile(r"\b(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])(?=\w*_)\w{20,}"), _MASK),
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     values = [value for name, value in environment.items() if is_secret(name)]
     for value in (*values, *_credentials(environment)):
         if len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
+            text = text.replace(value, _MASK)
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text

@@ -22,7 +22,7 @@ from engine.hashes import sha256
 
 Kind = Literal["features", "models", "strategies"]
 """A folder of the workspace that holds code."""
-UNREADABLE = "cannot be used: "
+_UNREADABLE = "cannot be used: "
 """Begins what is said of a file instead of its first line."""
 
 
@@ -44,7 +44,7 @@ class UserModule:
         The same bytes at the same place are run once in a process. UsageError, with file and line, where the
         file does not parse or fails while it is run; IntegrityError where it is a link out of its folder.
         """
-        path = module_path(workspace, kind, name)
+        path = _module_path(workspace, kind, name)
         return None if path is None else cls.run(kind, name, path)
 
     @classmethod
@@ -80,7 +80,7 @@ class UserModule:
             yield
 
 
-def module_path(workspace: Path, kind: Kind, name: str) -> Path | None:
+def _module_path(workspace: Path, kind: Kind, name: str) -> Path | None:
     """Where a module of the workspace lies; None where there is none. See `UserModule.load`."""
     if not name.isidentifier() or name.startswith("_"):
         return None
@@ -98,7 +98,7 @@ def module_path(workspace: Path, kind: Kind, name: str) -> Path | None:
 def summaries(folders: Iterable[Path], defines: str) -> dict[str, str]:
     """Name -> first line of the docstring, of the modules in some folders that assign or define a name.
 
-    No module is run. A file that cannot be read says so instead, after `UNREADABLE`. Names with ``_`` at the
+    No module is run. A file that cannot be read says so instead, after `_UNREADABLE`. Names with ``_`` at the
     start are left out.
     """
     found: dict[str, str] = {}
@@ -106,7 +106,7 @@ def summaries(folders: Iterable[Path], defines: str) -> dict[str, str]:
         try:
             tree = ast.parse(path.read_bytes(), filename=str(path))
         except (SyntaxError, ValueError, OSError) as error:
-            found[path.stem] = f"{UNREADABLE}{error}"
+            found[path.stem] = f"{_UNREADABLE}{error}"
             continue
         if any(defines in _names(node) for node in tree.body):
             found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
@@ -123,7 +123,7 @@ def own_summaries(
 
 def refuse_shadow(workspace: Path, kind: Kind, name: str, built_in: Collection[str]) -> None:
     """UsageError where a module of the workspace has the name of a built-in one."""
-    if (path := module_path(workspace, kind, name)) and name in built_in:
+    if (path := _module_path(workspace, kind, name)) and name in built_in:
         raise UsageError(
             f"{path}: {name!r} is the name of a built-in one, which a workspace cannot replace",
             hint="give the file another name",
@@ -143,7 +143,7 @@ def hashes_of(workspace: Path, kind: Kind, names: Iterable[str]) -> dict[str, st
     """Place -> sha256 of those of some modules that are the workspace's, as manifests and seals keep them."""
     found = {}
     for name in sorted(set(names)):
-        if path := module_path(workspace, kind, name):
+        if path := _module_path(workspace, kind, name):
             found[f"{kind}/{name}.py"] = sha256(path)
     return found
 
@@ -179,7 +179,7 @@ def require_same(workspace: Path, sealed: Mapping[str, str], whose: str) -> None
 
 
 def _shadow(name: str, built_in: Collection[str]) -> str:
-    return f"{UNREADABLE}a built-in one has this name" if name in built_in else ""
+    return f"{_UNREADABLE}a built-in one has this name" if name in built_in else ""
 
 
 @lru_cache(maxsize=256)

@@ -65,7 +65,7 @@ def _told(name: str, bars: pl.DataFrame, bad: pl.DataFrame, stocks: int) -> str:
         part.filter(pl.col("part") == which).select(outside.mean()).item()
         for which in (0, _PARTS - 1)
     )
-    night, day = overnight_and_intraday(part)
+    night, day = _overnight_and_intraday(part)
     size = bad["drift"].median()
     assert isinstance(size, float)
     return (
@@ -76,7 +76,7 @@ def _told(name: str, bars: pl.DataFrame, bad: pl.DataFrame, stocks: int) -> str:
     )
 
 
-def overnight_and_intraday(bars: pl.DataFrame) -> tuple[float, float]:
+def _overnight_and_intraday(bars: pl.DataFrame) -> tuple[float, float]:
     """Mean log return from close to next open, and from open to close, over all stocks. All prices > 0."""
     opened, closed = pl.col("open").log(), pl.col("close").log()
     night = opened - closed.shift(1).over("symbol")

@@ -202,7 +202,7 @@ def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
     done = old_SN.shape[0]
     start = max(0, done - max(config.turnover_sessions, _AVERAGE) - 1)
     dense = panel.dense(start)
-    member_NS = membership_NS(dense, config)
+    member_NS = _membership_NS(dense, config)
     if done:
         rows = {symbol: n for n, symbol in enumerate(dense.symbols)}
         member_NS[:, : done - start] = False
@@ -225,7 +225,7 @@ def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
     return symbols, out_SN, np.concatenate([market_KS, tail_KT[:, done - start :]], axis=1)
 
 
-def membership_NS(dense: DensePanel, config: UniverseConfig) -> NDArray[np.bool_]:
+def _membership_NS(dense: DensePanel, config: UniverseConfig) -> NDArray[np.bool_]:
     """Point-in-time membership ``[N, S]``: column t uses bars of sessions <= t only.
 
     A member has a bar on t in which it traded (what holders were paid in the end is none), at least

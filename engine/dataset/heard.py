@@ -43,7 +43,7 @@ def neighbour_means(x_NF: NDArray[Any], edge_index_2E: NDArray[np.int64]) -> NDA
     return (sum_NF / heard_N[:, None]).numpy()
 
 
-def edges_among(graph: Graph, member_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _edges_among(graph: Graph, member_N: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Edges ``[2, E]`` between stocks of the day's universe: a graph may be some days older than the day."""
     return graph.edge_index_2E[:, member_N[graph.edge_index_2E].all(axis=0)]
 
@@ -79,6 +79,6 @@ class _Heard:
                 out_TNF[t] = self[session]
             return out_TNF
         own_NF = self.own_SNF[key]
-        edge_index_2E = edges_among(self.graphs.at(int(key)), self.member_SN[key])
+        edge_index_2E = _edges_among(self.graphs.at(int(key)), self.member_SN[key])
         means_NF = neighbour_means(own_NF, edge_index_2E)
         return np.concatenate([own_NF, means_NF.astype(self.dtype)], axis=1)

@@ -19,7 +19,7 @@ _POLL_S = 0.002
 """Between two looks whether the thread has ended, when a block is left early. Seconds."""
 
 
-def epoch_steps(
+def _epoch_steps(
     train: NDArray[np.int64], *, stride: int, days_per_step: int, seed: int, epoch: int
 ) -> list[tuple[int, ...]]:
     """Sessions of each step of one epoch: every ``stride``-th training day from a random offset, shuffled.
@@ -41,8 +41,8 @@ def epoch_steps(
 def steps_of_epoch(
     training: TrainingConfig, train: NDArray[np.int64], epoch: int
 ) -> list[tuple[int, ...]]:
-    """`epoch_steps` as configured."""
-    return epoch_steps(
+    """`_epoch_steps` as configured."""
+    return _epoch_steps(
         train,
         stride=training.day_stride,
         days_per_step=training.days_per_step,

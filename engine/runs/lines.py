@@ -13,8 +13,8 @@ import msgspec
 from engine.records import record
 from engine.runs.events import RunEvent, Warned
 
-KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
-_ANY: Any = Union[KINDS]  # noqa: UP007 - made of a tuple
+_KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
+_ANY: Any = Union[_KINDS]  # noqa: UP007 - made of a tuple
 _DECODER: "msgspec.json.Decoder[RunEvent]" = msgspec.json.Decoder(_ANY)
 _ENCODER = msgspec.json.Encoder(enc_hook=float)  # numpy's numbers are floats
 SUM = b',"crc":"'

@@ -28,7 +28,7 @@ _NO_SESSION = dt.timedelta(days=1)
 """Until the calendar is looked at again after it ran out."""
 
 
-class SessionTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+class _SessionTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
     """Fires when the next session's signal is due."""
 
     def __init__(self, timetable: Timetable) -> None:
@@ -120,6 +120,6 @@ def _scheduler(
     )
     scheduler.add_listener(lambda event: failures.append(event.exception), EVENT_JOB_ERROR)
     every = IntervalTrigger(seconds=service.config.schedule.heartbeat_seconds, timezone=dt.UTC)
-    scheduler.add_job(ring, SessionTrigger(service.timetable), id="session")
+    scheduler.add_job(ring, _SessionTrigger(service.timetable), id="session")
     scheduler.add_job(beat, every, id="beat", next_run_time=dt.datetime.now(dt.UTC))
     return scheduler

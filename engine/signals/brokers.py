@@ -30,7 +30,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 _Kind = Literal["buy", "sell", "short", "cover"]
 
 
-class Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``brokers/NAME.toml``: what a broker's file of orders looks like."""
 
     columns: tuple[tuple[str, str], ...]
@@ -64,7 +64,7 @@ class _Part:
     lots: int
 
 
-def parts_of(orders: Sequence[Order], *, split: bool) -> Iterator[_Part]:
+def _parts_of(orders: Sequence[Order], *, split: bool) -> Iterator[_Part]:
     """The orders in their sequence; ``split``: one that turns a position as two, the closing one first."""
     for order in orders:
         lot = order.shares // order.lots if order.lots else 1
@@ -81,13 +81,13 @@ def parts_of(orders: Sequence[Order], *, split: bool) -> Iterator[_Part]:
                 yield _Part(order=order, kind=kind, shares=n, lots=n // lot)
 
 
-def broker_names(workspace: Path) -> list[str]:
+def _broker_names(workspace: Path) -> list[str]:
     """Ours and those of the workspace's templates, sorted."""
     own = (path.stem for path in (workspace / "brokers").glob("*.toml"))
     return sorted({ALPACA, *TEMPLATES, *own})
 
 
-def find_template(workspace: Path, name: str) -> tuple[Template, Path, bool]:
+def find_template(workspace: Path, name: str) -> tuple[_Template, Path, bool]:
     """The workspace's template, its file, and whether it was written just now.
 
     UsageError for a name that nobody has, ConfigError for a file that is none.
@@ -102,20 +102,20 @@ def find_template(workspace: Path, name: str) -> tuple[Template, Path, bool]:
         ours = resources.files("engine.signals") / "templates" / f"{name}.toml"
         write_text(path, ours.read_text(encoding="utf-8"), listed=False)
     try:
-        return msgspec.convert(read_toml(path), Template), path, made
+        return msgspec.convert(read_toml(path), _Template), path, made
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def csv_orders(
-    template: Template, place: str, orders: Sequence[Order], tag: str, currency: str = ""
+    template: _Template, place: str, orders: Sequence[Order], tag: str, currency: str = ""
 ) -> bytes:
     """The file of a broker. ConfigError for a template that cannot be, UsageError for an order that the
     broker would not take; both name it. ``place``: what the template is called in messages. ``tag``:
     session and revision. ``currency``: of the store, empty if it is not known.
     """
     rows = []
-    for number, part in enumerate(parts_of(orders, split=template.split), 1):
+    for number, part in enumerate(_parts_of(orders, split=template.split), 1):
         if part.shares % template.lot:
             raise UsageError(
                 f"{part.order.symbol}: {part.shares} shares are no multiple of {template.lot}",
@@ -150,12 +150,12 @@ def alpaca_orders(orders: Sequence[Order], tag: str) -> bytes:
             "limit_price": _number(part.order.limit),
             "client_order_id": f"{tag}-{number}",
         }
-        for number, part in enumerate(parts_of(orders, split=True), 1)
+        for number, part in enumerate(_parts_of(orders, split=True), 1)
     ]
     return (strict_text(bodies, sort_keys=False) + "\n").encode()
 
 
-def _fields(template: Template, part: _Part, number: int, tag: str) -> dict[str, str]:
+def _fields(template: _Template, part: _Part, number: int, tag: str) -> dict[str, str]:
     order = part.order
     words = {
         "buy": template.buy,
@@ -203,4 +203,4 @@ def _number(value: float) -> str:
 
 
 def _known(workspace: Path) -> str:
-    return f"known are {', '.join(broker_names(workspace))}; another one is brokers/NAME.toml"
+    return f"known are {', '.join(_broker_names(workspace))}; another one is brokers/NAME.toml"

@@ -47,7 +47,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FillRow:
+class _FillRow:
     """One fill as the file tells it."""
 
     line: int
@@ -61,16 +61,16 @@ class FillRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FillFile:
+class _FillFile:
     """What a file says of one day."""
 
-    rows: tuple[FillRow, ...]
+    rows: tuple[_FillRow, ...]
     bad: tuple[str, ...]
     """``line 7: price 'x' is no number``."""
     notes: tuple[str, ...] = ()
 
 
-def read_fill_file(path: Path, columns: Mapping[str, str], day: str) -> FillFile:
+def read_fill_file(path: Path, columns: Mapping[str, str], day: str) -> _FillFile:
     """The fills of a day (ISO date); without a column of dates all rows are of it.
 
     ``columns``: our column (code, shares, price, side, date, commission) -> the file's, by the user.
@@ -118,10 +118,10 @@ def _table(text: str, separator: str, said: Mapping[str, str]) -> list[_Cells]:
     return found
 
 
-def _read(table: Sequence[_Cells], day: str) -> FillFile:
+def _read(table: Sequence[_Cells], day: str) -> _FillFile:
     numbers = [row.get(name, "") for _, row in table for name in ("shares", "price", "commission")]
     style = number_style([pl.Series(list(map(without_unit, numbers)), dtype=pl.String)])
-    rows: list[FillRow] = []
+    rows: list[_FillRow] = []
     bad: list[str] = []
     others = 0
     for line, cells in table:
@@ -133,10 +133,10 @@ def _read(table: Sequence[_Cells], day: str) -> FillFile:
         except BadValue as error:
             bad.append(f"line {line}: {error.why}")
     notes = (f"{others} rows are not of {day} and were left out",) if others else ()
-    return FillFile(rows=tuple(rows), bad=tuple(bad), notes=notes)
+    return _FillFile(rows=tuple(rows), bad=tuple(bad), notes=notes)
 
 
-def _row(line: int, cells: Mapping[str, str], style: NumberStyle) -> FillRow | None:
+def _row(line: int, cells: Mapping[str, str], style: NumberStyle) -> _FillRow | None:
     """None for a row of no shares, such as an order that was cancelled. BadValue says what is wrong."""
     shares = _number(cells, "shares", style)
     if not shares:
@@ -146,7 +146,7 @@ def _row(line: int, cells: Mapping[str, str], style: NumberStyle) -> FillRow | N
     price = _number(cells, "price", style)
     if not price > 0:
         raise BadValue(f"price {readable(cells['price'])!r} is not above 0")
-    return FillRow(
+    return _FillRow(
         line=line,
         code=cells["symbol"],
         side=_side(cells.get("side", ""), shares),
@@ -193,7 +193,7 @@ def _day(text: str) -> str:
 
 
 def assigned(
-    orders: Sequence[Order], file: FillFile, path: Path, market: str
+    orders: Sequence[Order], file: _FillFile, path: Path, market: str
 ) -> tuple[list[OrderFill], list[str]]:
     """Each order with its fills, and notes. UsageError names every row that cannot be meant.
 
@@ -201,7 +201,7 @@ def assigned(
     """
     known = {order.symbol: order for order in orders}
     codes = match_codes(dict.fromkeys(row.code for row in file.rows), known, market=market)
-    bad, mine, extra = list(file.bad), dict[str, list[FillRow]](), list[str]()
+    bad, mine, extra = list(file.bad), dict[str, list[_FillRow]](), list[str]()
     for row in file.rows:
         code = codes.found.get(row.code)
         if code is None:
@@ -232,7 +232,7 @@ def assigned(
     return [_filled(order, mine.get(order.symbol, ())) for order in orders], notes
 
 
-def _filled(order: Order, rows: Iterable[FillRow]) -> OrderFill:
+def _filled(order: Order, rows: Iterable[_FillRow]) -> OrderFill:
     rows = list(rows)
     shares = math.fsum(row.shares for row in rows)
     paid = math.fsum(row.shares * row.price for row in rows)

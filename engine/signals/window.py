@@ -19,7 +19,7 @@ from engine.signals.seal import text_array, text_of
 _Arrays = dict[str, NDArray[Any]]
 _TOP = 8
 """Variables named of each explained stock."""
-SCHEMA = {
+_SCHEMA = {
     "symbol": pl.String,
     "kind": pl.String,
     "name": pl.String,
@@ -132,7 +132,7 @@ def explain_frame(
     features: Sequence[str],
     past: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> pl.DataFrame:
-    """Rows of `SCHEMA`: every stock's neighbours and past ranks, the explained stocks' variables."""
+    """Rows of `_SCHEMA`: every stock's neighbours and past ranks, the explained stocks' variables."""
     ordered = np.sort(-score_M.astype(np.float64))
     rank_X = np.searchsorted(ordered, -told.score_X, side="left") + 1
     source_E, target_E = window.edge_index_2E
@@ -156,7 +156,7 @@ def explain_frame(
         for date, then in past:
             if symbol in then:
                 rows.append((symbol, "past", date, float(then[symbol]), None))
-    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
     return frame.sort("symbol", maintain_order=True)
 
 

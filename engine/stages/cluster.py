@@ -130,7 +130,7 @@ def _facts(context: StageContext, carried: _Carried | None) -> NodeFacts:
     return NodeFacts.here(data)
 
 
-class NodeActor(NodeWorker):
+class _NodeActor(NodeWorker):
     """What Ray keeps on a node."""
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ class NodeActor(NodeWorker):
 
 
 @dataclass(slots=True)
-class RayWorker:
+class _RayWorker:
     """The worker on a node, as the starter sees it. No call waits for the node, but where it is let go."""
 
     actor: Any
@@ -271,9 +271,9 @@ class RayWorker:
 
 def _hire(
     context: StageContext, jobs: int, task: Task, *, carried: _Carried | None, facts: NodeFacts
-) -> RayWorker:
+) -> _RayWorker:
     """An actor on the node that has most room."""
     ray, config = _ray(), context.config
-    made = ray.remote(NodeActor).options(num_cpus=1, scheduling_strategy="SPREAD")
+    made = ray.remote(_NodeActor).options(num_cpus=1, scheduling_strategy="SPREAD")
     actor = made.remote(str(context.workspace.resolve()), config.model_dump_json(), carried)
-    return RayWorker(actor, facts, config)
+    return _RayWorker(actor, facts, config)

@@ -52,7 +52,7 @@ from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
 
 
 @dataclass(frozen=True, slots=True)
-class FoldTask:
+class _FoldTask:
     """Some scores of a walk-forward that one process makes."""
 
     model: str
@@ -83,25 +83,25 @@ class FoldTask:
         return [network_file(run, fold, self.seed, self.model) for fold in self.folds]
 
 
-def fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[FoldTask]:
+def fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[_FoldTask]:
     """The tasks of a walk-forward of so many folds, the long ones first."""
     first = config.training.seed
     seeds = range(first, first + plan.seeds)
     alone, together = [(fold,) for fold in range(folds)], [tuple(range(folds))]
     chains: Sequence[tuple[int, ...]] = together if config.training.warm_start else alone
 
-    def networks(model: str) -> list[FoldTask]:
-        return [FoldTask(model, chain, seed) for chain in chains for seed in seeds]
+    def networks(model: str) -> list[_FoldTask]:
+        return [_FoldTask(model, chain, seed) for chain in chains for seed in seeds]
 
     members = blend_members(config, plan)
     found = networks(NETWORK) if NETWORK in members else []
     if plan.with_baselines or plan.model != NETWORK:
-        found += [FoldTask(SIMPLE, (fold,)) for fold in range(folds)]
+        found += [_FoldTask(SIMPLE, (fold,)) for fold in range(folds)]
         found += networks(PERCEPTRON)
     for name in (NETWORK + PLAIN, PERCEPTRON + PLAIN):
         found += networks(name) if name in members else []
     if plain_fits(members):
-        found += [FoldTask(SIMPLE + PLAIN, (fold,)) for fold in range(folds)]
+        found += [_FoldTask(SIMPLE + PLAIN, (fold,)) for fold in range(folds)]
     return found
 
 
@@ -184,7 +184,7 @@ class FoldBench:
             )
 
     def _fit(
-        self, context: StageContext, task: FoldTask, dataset: Dataset, sink: EventSink
+        self, context: StageContext, task: _FoldTask, dataset: Dataset, sink: EventSink
     ) -> None:
         """Rules, ridge and LightGBM of a fold."""
         config, seeds, fold = context.config, self.plan.seeds, self.folds[task.folds[0]]

@@ -126,7 +126,7 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
     the columns is a ConfigError.
     """
     require_neutral(config, dataset.features.features)
-    weight_S = recency_weights(
+    weight_S = _recency_weights(
         dataset.features.dates_S.size, split.train, config.training.recency_half_life
     )
     features = replace(dataset.features, neutral=config.loss.neutral_to, weight_S=weight_S)
@@ -146,7 +146,7 @@ def require_neutral(config: Config, names: Sequence[str]) -> None:
         )
 
 
-def recency_weights(
+def _recency_weights(
     sessions: int, train: NDArray[np.int64], half_life: int
 ) -> NDArray[np.float32] | None:
     """Weight ``[S]`` of each session's label: halved with every ``half_life`` sessions of age, mean 1 over

@@ -30,7 +30,7 @@ from engine.stages.processes import LocalWorker
 from engine.stages.program import code_digest
 from engine.stages.tasks import Answer, Task
 
-DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")
+_DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")
 """What a training reads of a workspace."""
 _LIBRARIES = ("torch", "numpy", "numba", "polars", "lightgbm", "scikit-learn")
 """Those whose version may move the last bits."""
@@ -98,7 +98,7 @@ def data_files(workspace: Path) -> dict[str, Path]:
     """Name -> file, of everything that a task reads of the workspace: data, models and strategies of one's
     own.
     """
-    read = [path for folder in DATA_FOLDERS for path in sorted((workspace / folder).rglob("*"))]
+    read = [path for folder in _DATA_FOLDERS for path in sorted((workspace / folder).rglob("*"))]
     code = [
         path
         for kind in ("models", "strategies")

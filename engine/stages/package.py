@@ -47,7 +47,7 @@ class Trained:
         return {
             name: path
             for member in self.members
-            for name, path in zip(names_inside(member), member.paths, strict=True)
+            for name, path in zip(_names_inside(member), member.paths, strict=True)
         }
 
 
@@ -129,7 +129,7 @@ def _networks(name: str, snapshots: Sequence[Snapshots]) -> MemberFiles:
     )
 
 
-def names_inside(member: MemberFiles) -> tuple[str, ...]:
+def _names_inside(member: MemberFiles) -> tuple[str, ...]:
     """Names of a member's files in a package."""
     if not member.blocks:
         code = [code_name(kind_of(member.name))] if len(member.paths) > 1 else []
@@ -141,7 +141,7 @@ def _facts(trained: Trained, dataset: Dataset) -> dict[str, object]:
     result, config, members = trained.result, trained.config, trained.members
     alone = members[0].name == NETWORK and len(members) == 1
     packed = [
-        MemberFacts(name=member.name, files=names_inside(member), blocks=member.blocks)
+        MemberFacts(name=member.name, files=_names_inside(member), blocks=member.blocks)
         for member in members
     ]
     return {

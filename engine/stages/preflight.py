@@ -85,12 +85,12 @@ def _time_row(config: Config, n_features: int, stocks: int, sessions: int) -> Pr
         )
         return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
     each = step_seconds(config, n_features, stocks, device)
-    value = f"at most {told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
+    value = f"at most {_told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
     hint = "the network's phases to their last epoch, most end early; its rivals come on top"
     return PreflightRow("time", value, "ok", hint)
 
 
-def told_duration(seconds: float) -> str:
+def _told_duration(seconds: float) -> str:
     """``3.4 h``, ``12 min`` or ``40 s``."""
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"

@@ -67,7 +67,7 @@ def compute_baselines(
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    kinds = fitted_kinds(config) if only is None else only
+    kinds = _fitted_kinds(config) if only is None else only
     make = makers(kinds, workspace, keep)
     fitted = _fitted(features, split.train, config, seeds, make, done, alive)
     for kind, models in fitted.items():
@@ -88,10 +88,10 @@ def fitted_name(name: str, fold: int) -> str:
 
 def count_fits(config: Config, seeds: int, only: Collection[str] | None = None) -> int:
     """How many models `compute_baselines` fits."""
-    return len(fitted_kinds(config) if only is None else only) * seeds
+    return len(_fitted_kinds(config) if only is None else only) * seeds
 
 
-def fitted_kinds(config: Config) -> tuple[str, ...]:
+def _fitted_kinds(config: Config) -> tuple[str, ...]:
     """Ridge, LightGBM, and the models of the workspace that the configuration names."""
     return (*FITS, *config.own_models)
 

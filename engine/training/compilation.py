@@ -15,20 +15,20 @@ from engine.runs.sink import EventSink
 from engine.training.device import Runtime
 from engine.training.passes import StepPass, forward_and_loss
 
-MIN_STEPS = 2_000
+_MIN_STEPS = 2_000
 """Optimiser steps from which the minutes of compilation come back on CUDA, at some 30 ms won per step."""
 
 CompileError = TorchDynamoException
 """Tracing, code generation and a missing compiler alike."""
 
 
-def worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
+def _worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
     """Whether so many optimiser steps win back the minutes of compilation."""
     return (
         runtime.ranks.size == 1
         and runtime.fast
         and runtime.device.type == "cuda"
-        and planned_steps >= MIN_STEPS
+        and planned_steps >= _MIN_STEPS
     )
 
 
@@ -41,7 +41,7 @@ def compiled(step_pass: StepPass, *, backend: str = "inductor") -> StepPass:
 
 def compiled_where_it_pays(step_pass: StepPass, planned_steps: int, sink: EventSink) -> StepPass:
     """`compiled`, with a note, where it pays."""
-    if not worth_compiling(step_pass.runtime, planned_steps):
+    if not _worth_compiling(step_pass.runtime, planned_steps):
         return step_pass
     sink.emit(Noted(message="compiling the network: the first steps take longer"))
     return compiled(step_pass)

@@ -106,11 +106,11 @@ def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: i
     torch.manual_seed(seed)
     if device.type == "cpu":
         keep_freed_memory()
-    autocast = fast and (device.type == "cuda" or cpu_multiplies_bfloat16())
+    autocast = fast and (device.type == "cuda" or _cpu_multiplies_bfloat16())
     return Runtime(device=device, mode=mode, autocast=autocast, threads=threads)
 
 
-def cpu_multiplies_bfloat16() -> bool:
+def _cpu_multiplies_bfloat16() -> bool:
     """AVX512_BF16 or AMX: a product of bfloat16 takes 0.3 to 0.4 of one of float32, else more than one."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 

@@ -13,7 +13,7 @@ from engine.evaluation.ranks import rank_correlation_columns
 from engine.features.feature_set import FeatureSet
 from engine.records.train import FeatureIC, FeatureICs
 
-DAYS = 500
+_DAYS = 500
 """Training days looked at, evenly spaced; more of them cost more than they tell."""
 
 
@@ -23,7 +23,7 @@ def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> Featur
     The column is taken as the network gets it, so a missing value counts as the day's middle. A column
     that is the same for all stocks of a day has no RankIC: NaN, with 0 days.
     """
-    stride = -(-split.train.size // DAYS)
+    stride = -(-split.train.size // _DAYS)
     days_D = split.train[::stride]
     h = features.horizons.index(horizon)
     daily_DF = np.full((days_D.size, len(features.features)), np.nan)

@@ -65,7 +65,7 @@ def huber(score_NH: Tensor, target: Known) -> Tensor:
     return _mean(loss_NH, target).squeeze(-2)
 
 
-def student_nll(score_NH: Tensor, shape_NH2: Tensor, target: Known) -> Tensor:
+def _student_nll(score_NH: Tensor, shape_NH2: Tensor, target: Known) -> Tensor:
     """Mean negative log-likelihood per horizon ``(H,)`` of a Student t around the score.
 
     ``shape_NH2``: scale > 0 in label deviations, and degrees of freedom > 2. Constants included, NaN
@@ -114,7 +114,7 @@ def soft_spearman(score_NH: Tensor, target: Known) -> Tensor:
     return _correlation(rank_NH, ranks(target.value_NH, target.is_known_NH), target)
 
 
-def portfolio_return(score_NH: Tensor, forward: Known) -> Tensor:
+def _portfolio_return(score_NH: Tensor, forward: Known) -> Tensor:
     """Return ``[H]``, a fraction, of the day's soft long-short portfolio of scores ``[N, H]``.
 
     Weights are the standardised scores over the sum of their absolute values: gross 1, net 0.
@@ -163,9 +163,9 @@ def combined_loss(
         daily_DH["listnet"] = listnet(score_DNH, target)
     if config.student_t and output.student_MH2 is not None:
         shape_DNH2 = by_day(output.student_MH2.float(), batch.row_DN)
-        daily_DH["student_t"] = student_nll(score_DNH, shape_DNH2, target)
+        daily_DH["student_t"] = _student_nll(score_DNH, shape_DNH2, target)
     daily_KDH = torch.stack(list(daily_DH.values()))
-    sharpe_H = sharpe(portfolio_return(score_DNH, forward))
+    sharpe_H = sharpe(_portfolio_return(score_DNH, forward))
     if batch.weight_D is not None:
         daily_KDH = daily_KDH * batch.weight_D[:, None]
         sharpe_H = sharpe_H * batch.weight_D.mean()

@@ -139,7 +139,7 @@ class NetworkMember:
         """Mean over networks of the scores, each standardised over the day's stocks."""
         scores, deviations, alphas = [], [], []
         with torch.inference_mode():
-            batch = batch_of(self.view.of(window))
+            batch = _batch_of(self.view.of(window))
             for network in self.networks:
                 output = network(batch)
                 score_MH = output.score_MH.numpy().astype(np.float64)
@@ -155,7 +155,7 @@ class NetworkMember:
 
     def explain(self, window: DayWindow, base: int, explained: int, horizon: int) -> MemberTold:
         """Gradient times input over the window, attention, and scores without an edge."""
-        batch = batch_of(self.view.of(window))
+        batch = _batch_of(self.view.of(window))
         told = [_explain(network, batch, base, explained, horizon) for network in self.networks]
         weights = [weight for _, weight, _ in told if weight is not None]
         return MemberTold(
@@ -205,7 +205,7 @@ class FittedMember:
         )
 
 
-def batch_of(window: DayWindow) -> Batch:
+def _batch_of(window: DayWindow) -> Batch:
     """A batch of one day whose future is unknown.
 
     Copied into torch's own memory, which starts at a multiple of 64 bytes: on numpy's the last bits of a

@@ -19,15 +19,15 @@ _D, _N, _F, _HORIZONS = 40, 50, 6, (1, 5)
 _SIGNAL = np.array([0.4, -0.3, 0.0, 0.0, 0.0, 0.0])
 """Of each column in the label; the rest of it is noise of deviation 1."""
 
-Maker = Callable[[], Model]
+_Maker = Callable[[], Model]
 
 
-def check_model(make: Maker) -> list[PromiseCheck]:
+def check_model(make: _Maker) -> list[PromiseCheck]:
     """All promises of the models that ``make`` makes; never raises for a broken one."""
     return tried((name, partial(promise, make)) for name, promise in _promises())
 
 
-def _promises() -> Iterator[tuple[str, Callable[[Maker], None]]]:
+def _promises() -> Iterator[tuple[str, Callable[[_Maker], None]]]:
     yield "a finite score for each stock and horizon", _finite
     yield "the same twice for a seed", _deterministic
     yield "its inputs stay as they were", _pure
@@ -70,7 +70,7 @@ def _lesson(seed: int = 1) -> Days:
     )
 
 
-def _fitted(make: Maker, days: Days | None = None) -> Model:
+def _fitted(make: _Maker, days: Days | None = None) -> Model:
     model = make()
     model.fit(_lesson() if days is None else days)
     return model
@@ -86,7 +86,7 @@ def _same(a: list[NDArray[np.float64]], b: list[NDArray[np.float64]], why: str) 
             raise BrokenPromiseError(f"{why} (day {n})")
 
 
-def _finite(make: Maker) -> None:
+def _finite(make: _Maker) -> None:
     model, (days, _) = _fitted(make), _market(seed=1)
     one_stock = replace(days[0], x_NF=days[0].x_NF[:1])
     empty_columns = replace(days[1], x_NF=np.zeros_like(days[1].x_NF))
@@ -98,13 +98,13 @@ def _finite(make: Maker) -> None:
             raise BrokenPromiseError("a score is not finite")
 
 
-def _deterministic(make: Maker) -> None:
+def _deterministic(make: _Maker) -> None:
     days, _ = _market(seed=1)
     first, second = (_scores(_fitted(make), days) for _ in range(2))
     _same(first, second, "two fits with one seed score differently")
 
 
-def _pure(make: Maker) -> None:
+def _pure(make: _Maker) -> None:
     lesson, (days, _) = _lesson(), _market(seed=1)
     before = [lesson.x_MF.copy(), lesson.target_MH.copy(), days[0].x_NF.copy()]
     _scores(_fitted(make, lesson), days[:1])
@@ -113,7 +113,7 @@ def _pure(make: Maker) -> None:
             raise BrokenPromiseError("an array that it was given was changed in place")
 
 
-def _blind(make: Maker) -> None:
+def _blind(make: _Maker) -> None:
     """The labels it was given are wiped after the fit: what looks them up in score shows."""
     lesson, (days, _) = _lesson(), _market()
     model = _fitted(make, lesson)
@@ -122,7 +122,7 @@ def _blind(make: Maker) -> None:
     _same(before, _scores(model, days), "scores change with the labels that it was fitted to")
 
 
-def _no_memory(make: Maker) -> None:
+def _no_memory(make: _Maker) -> None:
     days, _ = _market(seed=1)
     model = _fitted(make)
     forward = _scores(model, days)
@@ -130,7 +130,7 @@ def _no_memory(make: Maker) -> None:
     _same(forward, backward, "scores change with the days that were scored before: later ones too")
 
 
-def _equivariant(make: Maker) -> None:
+def _equivariant(make: _Maker) -> None:
     days, _ = _market(seed=1)
     model, order = _fitted(make), np.random.default_rng(2).permutation(_N)
     moved = [replace(day, x_NF=np.ascontiguousarray(day.x_NF[order])) for day in days]
@@ -139,14 +139,14 @@ def _equivariant(make: Maker) -> None:
             raise BrokenPromiseError("another order of the stocks gives other scores")
 
 
-def _restored(make: Maker) -> None:
+def _restored(make: _Maker) -> None:
     days, _ = _market(seed=1)
     model, again = _fitted(make), make()
     again.restore(model.state())
     _same(_scores(model, days), _scores(again, days), "a restored model scores differently")
 
 
-def _sign(make: Maker) -> None:
+def _sign(make: _Maker) -> None:
     days, target_DNH = _market(seed=1)
     scores = np.stack(_scores(_fitted(make), days))
     for h, horizon in enumerate(_HORIZONS):

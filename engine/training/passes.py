@@ -25,7 +25,7 @@ from engine.training.device import Runtime, is_out_of_memory
 from engine.training.losses import combined_loss
 from engine.training.ranks import Back, End, Ranks, Read, shares
 
-CHUNK_ROWS = 512
+_CHUNK_ROWS = 512
 """Most rows that go through the network together; more would leave the cache between two operations."""
 _MIN_ROWS = 64
 """Fewest rows of a chunk: below, its time is that of the interpreter, of which there is one."""
@@ -42,7 +42,7 @@ class PassResult:
 
 
 Judged = tuple[RankerOutput, Tensor, dict[str, Tensor]]
-ForwardAndLoss = Callable[[ATFTGATFAN, Batch, Config, bool], Judged]
+_ForwardAndLoss = Callable[[ATFTGATFAN, Batch, Config, bool], Judged]
 
 
 def forward_and_loss(model: ATFTGATFAN, batch: Batch, config: Config, half: bool) -> Judged:
@@ -72,7 +72,7 @@ class StepPass:
     runtime: Runtime
     executor: Executor | None = None
     """Its threads have told torch to use one thread each; without it the chunks go one after the other."""
-    forward_and_loss: ForwardAndLoss = forward_and_loss
+    forward_and_loss: _ForwardAndLoss = forward_and_loss
     """What goes through in one piece; may be compiled."""
 
     @property
@@ -201,7 +201,7 @@ class StepPass:
         if self.runtime.device.type != "cpu":
             return [slice(0, n_rows)]
         threads = max(1, min(self.runtime.threads, n_rows // _MIN_ROWS))
-        return _even(n_rows, threads * -(-n_rows // (threads * CHUNK_ROWS)))
+        return _even(n_rows, threads * -(-n_rows // (threads * _CHUNK_ROWS)))
 
     def eager(self) -> "StepPass":
         """The same without compiled code."""

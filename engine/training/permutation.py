@@ -13,7 +13,7 @@ def permuted_labels(features: FeatureSet, sessions: NDArray[np.int64], seed: int
 
     ``sessions``: every day that decides anything, training and validation; a day that only judges keeps
     its own returns. The unit that is dealt is a stock's whole history, not a day of it: a stock keeps its
-    donor from day to day (`dealt`), as neighbouring days' returns overlap by all but one
+    donor from day to day (`_dealt`), as neighbouring days' returns overlap by all but one
     session. Dealt day by day, labels would lose that serial correlation, and a training would meet less
     noise than it does. All horizons come from one donor, and a day's set of returns stays as it was; only
     what ties it to the features is gone.
@@ -25,13 +25,13 @@ def permuted_labels(features: FeatureSet, sessions: NDArray[np.int64], seed: int
     return_SNH = np.array(features.forward_return_SNH)
     donor_N = np.full(len(features.symbols), -1, dtype=np.int64)
     for session in np.sort(sessions):
-        donor_N = dealt(donor_N, features.member_SN[session], rng)
+        donor_N = _dealt(donor_N, features.member_SN[session], rng)
         member_N = np.flatnonzero(features.member_SN[session])
         return_SNH[session, member_N] = features.forward_return_SNH[session, donor_N[member_N]]
     return replace(features, forward_return_SNH=return_SNH)
 
 
-def dealt(
+def _dealt(
     donor_N: NDArray[np.int64], is_member_N: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Donors ``[N]`` of a day, a permutation of its members, from those of the day before; -1 outside.

@@ -44,7 +44,7 @@ def final_folder(checkpoints: Path, training: TrainingConfig) -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
+class _Repeat:
     """A phase that was kept, as it is repeated."""
 
     phase: PhaseConfig
@@ -55,7 +55,7 @@ class Repeat:
     """Optimiser steps of each epoch of the first fit, up to the best one."""
 
 
-def repeats_of(first: Trainer) -> tuple[Repeat, ...]:
+def repeats_of(first: Trainer) -> tuple[_Repeat, ...]:
     """What is to be repeated of a training that has ended."""
     training, train = first.config.training, first.split.train
     phases = {phase.name: phase for phase in training.phases}
@@ -67,7 +67,7 @@ def repeats_of(first: Trainer) -> tuple[Repeat, ...]:
             changes = {"blocks": result.blocks, "learning_rate_scale": rate}
             epochs = range(epoch, result.best_epoch + 1)
             found.append(
-                Repeat(
+                _Repeat(
                     phase=phase.model_copy(update=changes),
                     first_epoch=epoch,
                     steps=tuple(len(steps_of_epoch(training, train, n)) for n in epochs),
@@ -85,7 +85,7 @@ class Refit(Trainer):
     any comes again, from one epoch to the next.
     """
 
-    repeats: tuple[Repeat, ...]
+    repeats: tuple[_Repeat, ...]
 
     @property
     def _phases(self) -> Sequence[PhaseConfig]:
@@ -99,7 +99,7 @@ class Refit(Trainer):
         before = sum(repeat.steps[:done])
         return list(islice(self._rounds(repeat), before, before + repeat.steps[done]))
 
-    def _rounds(self, repeat: Repeat) -> Iterator[tuple[int, ...]]:
+    def _rounds(self, repeat: _Repeat) -> Iterator[tuple[int, ...]]:
         for epoch in count(repeat.first_epoch):
             yield from steps_of_epoch(self.config.training, self.split.train, epoch)
 
@@ -129,7 +129,7 @@ class RefitSink:
     """The sink of a second fit: its steps become progress, so that no chart takes them for the first's."""
 
     sink: EventSink
-    repeats: tuple[Repeat, ...]
+    repeats: tuple[_Repeat, ...]
     before: int
     """Steps of the first fit; the second one's count on from there."""
 

@@ -93,7 +93,7 @@ def check_startup(
     )
     failed: list[str] = []
     with _untouched(model):
-        for name, assertion in ASSERTIONS.items():
+        for name, assertion in _ASSERTIONS.items():
             problem = assertion(day)
             sink.emit(AssertionChecked(name=name, passed=not problem, detail=problem or "ok"))
             if problem:
@@ -191,7 +191,7 @@ def _truncation(day: _OneDay) -> str:
     return "" if same else "data after the day change its scores"
 
 
-ASSERTIONS: dict[str, Callable[[_OneDay], str]] = {
+_ASSERTIONS: dict[str, Callable[[_OneDay], str]] = {
     assertion.__name__.removeprefix("_"): assertion
     for assertion in (
         _output_varies,

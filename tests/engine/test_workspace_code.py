@@ -9,8 +9,8 @@ import pytest
 from engine.errors import GateError, IntegrityError, UsageError
 from engine.workspace_code import (
     UserModule,
+    _module_path,
     hashes_of,
-    module_path,
     own_summaries,
     refuse_shadow,
     require_same,
@@ -51,7 +51,7 @@ def test_nothing_is_taken_from_elsewhere(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "path", [str(here), str(here / "models"), *sys.path])
     assert UserModule.load(workspace, "models", "mine") is None
     for hostile in ("../mine", "", "a.b", "_mine", "mine/", "os.path"):
-        assert module_path(here, "models", hostile) is None
+        assert _module_path(here, "models", hostile) is None
     (workspace / "models").mkdir(parents=True)
     (workspace / "models" / "mine.py").symlink_to(here / "models" / "mine.py")
     with pytest.raises(IntegrityError, match="leads out of its folder"):

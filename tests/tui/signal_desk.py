@@ -24,7 +24,7 @@ from engine.signals.compose import _table_bytes, securities_bytes
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore
 from engine.signals.shadow import running, to_frame, totals
-from engine.signals.window import SCHEMA
+from engine.signals.window import _SCHEMA
 
 DAYS = ("2026-11-20", "2026-11-24", "2026-11-25")
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -203,7 +203,7 @@ def _explain(ranked: Sequence[str]) -> pl.DataFrame:
         (second, "neighbour", first, None, None),
         (second, "past", "2026-11-19", 5.0, None),
     ]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("symbol", maintain_order=True)
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("symbol", maintain_order=True)
 
 
 def shadow(workspace: Path, n: int = 12) -> None:

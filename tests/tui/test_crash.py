@@ -15,7 +15,7 @@ from atft_tui import crash
 from atft_tui.app import CockpitApp
 from atft_tui.crash import is_lost
 from atft_tui.screens.home import HomeScreen
-from engine.secrets import MASK, redact
+from engine.secrets import _MASK, redact
 from tests.tui.test_terminal import CURSOR_ON, ENTERED, LEFT, MOUSE_OFF, PATIENCE_S, read_until
 
 NOW = dt.datetime(2026, 1, 5, 9, 30, tzinfo=dt.UTC)
@@ -58,7 +58,7 @@ def test_a_report_by_hand(tmp_path: Path) -> None:
 def test_what_looks_like_a_secret_is_masked(told: str, secret: str) -> None:
     masked = redact(told, {})
     assert secret not in masked
-    assert MASK in masked
+    assert _MASK in masked
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ import sys
 from pathlib import Path
 from atft_tui import app
 from atft_tui.screens.home import HomeScreen
-from engine.secrets import MASK, redact
+from engine.secrets import _MASK, redact
 def broken(self):
     password = "a-local-variable"
     raise AttributeError("secret=hunter2 is no attribute")

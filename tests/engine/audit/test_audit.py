@@ -159,13 +159,13 @@ def publication_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def universe_of_survivors(patch: pytest.MonkeyPatch) -> None:
-    honest = universe.membership_NS
+    honest = universe._membership_NS
 
     def alive_at_the_end(dense: Any, rules: Any) -> Any:
         last = np.isfinite(dense.close_NS[:, -3:]).any(axis=1)
         return honest(dense, rules) & last[:, None]
 
-    patch.setattr("engine.data.universe.membership_NS", alive_at_the_end)
+    patch.setattr("engine.data.universe._membership_NS", alive_at_the_end)
 
 
 def label_of_the_same_close(patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.audit.scale import adjusted_as_a_whole, overnight_and_intraday, scale_leaks
+from engine.audit.scale import _overnight_and_intraday, adjusted_as_a_whole, scale_leaks
 from engine.errors import DataError
 
 SESSIONS, EVERY = 400, 60
@@ -110,7 +110,7 @@ def test_overnight_and_intraday_by_hand() -> None:
             "close": [110.0, 121.0, 50.0, 50.0],
         }
     )
-    night, day = overnight_and_intraday(bars.sample(fraction=1.0, shuffle=True, seed=1))
+    night, day = _overnight_and_intraday(bars.sample(fraction=1.0, shuffle=True, seed=1))
     assert night == pytest.approx(np.log(1.1) / 2)
     assert day == pytest.approx(np.log(1.1) / 4)
 

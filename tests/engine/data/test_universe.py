@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from engine.config import UniverseConfig
 from engine.data.panel import DensePanel
-from engine.data.universe import membership_NS
+from engine.data.universe import _membership_NS
 
 
 def dense(close: np.ndarray, turnover: np.ndarray) -> DensePanel:
@@ -37,7 +37,7 @@ def test_membership_equals_the_plain_definition(seed: int, window: int, history:
     config = UniverseConfig(
         min_history=20, min_price=5.0, min_turnover=10.0, turnover_sessions=window
     ).model_copy(update={"min_history": history})
-    got = membership_NS(dense(close, turnover), config)
+    got = _membership_NS(dense(close, turnover), config)
     filled = np.nan_to_num(turnover)
     for i in range(4):
         for t in range(30):

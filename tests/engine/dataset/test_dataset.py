@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.config import SplitConfig
 from engine.dataset.batch import Batch, make_batch, targets
-from engine.dataset.loader import epoch_steps, prefetch
+from engine.dataset.loader import _epoch_steps, prefetch
 from engine.dataset.neighbours import SOFT_RANK_NAMES, neighbour_table, sampled_rows
 from engine.dataset.split import inner_folds, refit_split, single_split, walk_forward
 from engine.errors import DataError
@@ -169,13 +169,13 @@ def test_target_is_the_rank_of_the_label_and_unknown_stays_unknown(world: World)
 
 def test_steps_visit_each_day_at_most_once_and_depend_on_the_epoch_only() -> None:
     train = np.arange(100, 203)
-    steps = epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
-    assert steps == epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
-    assert steps != epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=4)
+    steps = _epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
+    assert steps == _epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
+    assert steps != _epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=4)
     days = [day for step in steps for day in step]
     assert len(set(days)) == len(days)
     assert len({day % 2 for day in days}) == 1
-    every = epoch_steps(train, stride=1, days_per_step=5, seed=1, epoch=0)
+    every = _epoch_steps(train, stride=1, days_per_step=5, seed=1, epoch=0)
     assert sorted(day for step in every for day in step) == train.tolist()
 
 

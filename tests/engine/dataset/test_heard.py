@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from engine.dataset.heard import edges_among, neighbour_means, with_neighbours
+from engine.dataset.heard import _edges_among, neighbour_means, with_neighbours
 from engine.features import feature_set
 from engine.graph.graph import Graph
 from tests.conftest import World
@@ -27,10 +27,10 @@ def test_a_stock_gets_the_mean_of_those_it_listens_to_and_0_without_any() -> Non
 
 def test_who_left_the_universe_since_the_graph_was_built_is_neither_heard_nor_listens() -> None:
     """Without 2 the mean of 0 is that of 1 alone; without 3 nobody is left for 1."""
-    without_2 = edges_among(GRAPH, np.array([True, True, False, True]))
+    without_2 = _edges_among(GRAPH, np.array([True, True, False, True]))
     means_NF = neighbour_means(X_NF, without_2)
     np.testing.assert_array_equal(means_NF, [[2, 4], [3, 5], [0, 0], [1, -1]])
-    without_3 = edges_among(GRAPH, np.array([True, True, True, False]))
+    without_3 = _edges_among(GRAPH, np.array([True, True, True, False]))
     means_NF = neighbour_means(X_NF, without_3)
     np.testing.assert_array_equal(means_NF, [[4, 2], [0, 0], [0, 0], [0, 0]])
 

@@ -5,7 +5,7 @@ import pytest
 
 from engine.config import LabelConfig, UniverseConfig
 from engine.data.panel import Panel
-from engine.data.universe import membership_NS
+from engine.data.universe import _membership_NS
 from engine.features.targets import forward_returns
 from engine.records.flags import BREAK, PROCEEDS
 from tests.engine.backtest.markets import panel_of, with_actions
@@ -70,7 +70,7 @@ def test_what_holders_got_is_the_end_without_a_haircut_and_nobody_enters_there()
     config = UniverseConfig(
         min_history=20, min_price=5.0, min_turnover=10.0, turnover_sessions=1
     ).model_copy(update={"min_history": 1})
-    assert membership_NS(paid.dense(), config)[0].tolist() == [True] * 3 + [False] * 3
+    assert _membership_NS(paid.dense(), config)[0].tolist() == [True] * 3 + [False] * 3
     part = paid.dense().window(2, 5)
     assert part.proceeds_NS is not None
     assert part.proceeds_NS.tolist() == [[False, True, False], [False] * 3]

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from engine.runs import sink
 from engine.runs.events import GatesLogged, Noted, StepLogged, Warned
-from engine.runs.lines import KINDS, decode, encode
+from engine.runs.lines import _KINDS, decode, encode
 from engine.runs.sink import JsonlSink, ListSink, TeeSink, read_new
 from tests.engine.runs.samples import asked, searching, training
 
 
 def test_every_kind_of_event_comes_back_as_it_went() -> None:
     events = [*training(), *searching(), *asked()]
-    assert {type(event).__name__ for event in events} == {kind.__name__ for kind in KINDS}
+    assert {type(event).__name__ for event in events} == {kind.__name__ for kind in _KINDS}
     for event in events:
         again = decode(encode(event))
         assert repr(again) == repr(event)

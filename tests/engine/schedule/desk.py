@@ -14,7 +14,7 @@ from engine.schedule.jobs import ChildJob, Ended, Runner
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
 from engine.schedule.timetable import ClockReading
-from engine.schedule.wakeup import SessionTrigger
+from engine.schedule.wakeup import _SessionTrigger
 from tests.engine.schedule import book
 from tests.engine.schedule.sealing import seal
 
@@ -127,7 +127,7 @@ def service(
 
 def live_to(desk: Service, clock: FakeClock, end: dt.datetime) -> None:
     """Wake the service as APScheduler would: at each run time, and when a pause is over."""
-    trigger = SessionTrigger(desk.timetable)
+    trigger = _SessionTrigger(desk.timetable)
     while True:
         desk.sessions()
         desk.errands()

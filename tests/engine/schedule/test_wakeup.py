@@ -16,7 +16,7 @@ from engine.schedule.agenda import HEARTBEAT, exclusive, read_agenda
 from engine.schedule.jobs import ChildJob, Ended
 from engine.schedule.service import Service
 from engine.schedule.timetable import ClockReading, SystemClock, Timetable, difference
-from engine.schedule.wakeup import SessionTrigger, serve
+from engine.schedule.wakeup import _SessionTrigger, serve
 from engine.stages.context import StopFlag
 from tests.engine.schedule.desk import FakeRunner, configuration, sealed, service, states
 from tests.engine.schedule.test_plan import at
@@ -132,7 +132,7 @@ def test_a_courier_that_died_ends_the_process(tmp_path: Path) -> None:
 
 
 def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None:
-    trigger = SessionTrigger(Timetable(configuration().schedule, "XNYS"))
+    trigger = _SessionTrigger(Timetable(configuration().schedule, "XNYS"))
     fired, previous, now = [], None, dt.datetime(2024, 11, 26, 12, tzinfo=dt.UTC)
     for _ in range(4):
         previous = now = trigger.get_next_fire_time(previous, now)
@@ -141,7 +141,7 @@ def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None
     assert str(trigger) == "session[XNYS]"
     config = configuration("schedule.calendar=XSHG").schedule
     over = dt.datetime(2027, 1, 5, tzinfo=dt.UTC)
-    late = SessionTrigger(Timetable(config, "XNYS")).get_next_fire_time(None, over)
+    late = _SessionTrigger(Timetable(config, "XNYS")).get_next_fire_time(None, over)
     assert late == over + dt.timedelta(days=1)
 
 

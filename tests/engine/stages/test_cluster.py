@@ -20,7 +20,7 @@ from engine.runs.launch import ControlFiles
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
 from engine.stages import cluster
-from engine.stages.cluster import NodeActor, RayWorker, beside
+from engine.stages.cluster import _NodeActor, _RayWorker, beside
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.node import NodeFacts, data_files, place_data
 from engine.stages.tasks import Task
@@ -49,7 +49,7 @@ class Call:
 
 @dataclass
 class Actor:
-    worker: NodeActor
+    worker: _NodeActor
     lost: bool = False
 
     def __getattr__(self, name: str) -> Call:
@@ -90,7 +90,7 @@ class Ray:
     def kill(self, actor: Actor) -> None:
         actor.lost = True
 
-    def remote(self, kind: type[NodeActor]) -> Any:
+    def remote(self, kind: type[_NodeActor]) -> Any:
         def make(*arguments: Any) -> Actor:
             self.actors.append(Actor(kind(*arguments)))
             return self.actors[-1]
@@ -159,14 +159,14 @@ def test_a_task_whose_node_is_lost_is_begun_on_another(
     context: StageContext, run: Run, ray: Ray
 ) -> None:
     told: list[RunEvent] = []
-    begin = NodeActor.begin
+    begin = _NodeActor.begin
 
-    def lose_the_first(worker: NodeActor, run: str, part: str, pieces: Any) -> None:
+    def lose_the_first(worker: _NodeActor, run: str, part: str, pieces: Any) -> None:
         begin(worker, run, part, pieces)
         ray.actors[0].lost = True
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NodeActor, "begin", lose_the_first)
+        patch.setattr(_NodeActor, "begin", lose_the_first)
         assert do(context, run, "a", "b", told=told) == ["a", "b"]
     assert any(isinstance(e, Noted) and "it is begun again" in e.message for e in told)
 
@@ -174,16 +174,16 @@ def test_a_task_whose_node_is_lost_is_begun_on_another(
 def test_a_worker_that_waits_for_a_machine_gets_no_task(
     context: StageContext, run: Run, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready = RayWorker.ready
+    ready = _RayWorker.ready
     waiting: set[int] = set()
 
-    def only_the_first(worker: RayWorker) -> bool:
+    def only_the_first(worker: _RayWorker) -> bool:
         if worker.actor is ray.actors[0]:
             return ready(worker)
         waiting.add(id(worker))
         return False
 
-    monkeypatch.setattr(RayWorker, "ready", only_the_first)
+    monkeypatch.setattr(_RayWorker, "ready", only_the_first)
     assert do(context, run, *"abc") == [*"abc"]
     assert waiting, "a second worker was wanted, and all was done without it"
 
@@ -257,15 +257,15 @@ def test_a_file_that_arrives_with_other_bytes_is_refused(ray: Ray) -> None:
 
 
 def test_a_worker_that_cannot_start_says_why(context: StageContext, run: Run, ray: Ray) -> None:
-    class Lost(NodeActor):
+    class Lost(_NodeActor):
         def __init__(self, *arguments: Any) -> None:
             self.facts = NodeFacts.here("")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster, "NodeActor", Lost)
+        patch.setattr(cluster, "_NodeActor", Lost)
         made = ray.remote
 
-        def lost(kind: type[NodeActor]) -> Any:
+        def lost(kind: type[_NodeActor]) -> Any:
             options = made(kind)
             maker = options.options().remote
 
@@ -288,7 +288,7 @@ def test_a_pause_lasts_and_another_wish_is_asked_once(
     files = ControlFiles.of(run, "a")
     files.ask("pause")
     files.ask("checkpoint")
-    worker = RayWorker(None, NodeFacts.here(""), context.config, task=Task(run, "a"))
+    worker = _RayWorker(None, NodeFacts.here(""), context.config, task=Task(run, "a"))
     assert worker._wishes() == {"pause", "checkpoint"}
     assert worker._wishes() == {"pause"}
 

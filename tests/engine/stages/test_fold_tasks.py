@@ -9,7 +9,7 @@ from engine.config.file import override
 from engine.records.plans import WalkforwardPlan
 from engine.runs import lock
 from engine.runs.store import Run
-from engine.stages.fold_tasks import FoldTask, fold_tasks
+from engine.stages.fold_tasks import _FoldTask, fold_tasks
 from engine.stages.tasks import forget_tasks
 
 COLD = override(Config(), {"training.seed": 5}, origin="test")
@@ -64,8 +64,8 @@ def test_no_two_tasks_write_one_file(config: Config) -> None:
 
 def test_the_files_are_those_that_a_run_gathers() -> None:
     run = Run(Path("run"))
-    assert FoldTask("mlp", (2,), 7).files(run) == [run.path("folds/mlp-fold-2-seed-7.parquet")]
-    assert FoldTask("baselines", (2,)).files(run) == [run.path("folds/baselines-fold-2.parquet")]
+    assert _FoldTask("mlp", (2,), 7).files(run) == [run.path("folds/mlp-fold-2-seed-7.parquet")]
+    assert _FoldTask("baselines", (2,)).files(run) == [run.path("folds/baselines-fold-2.parquet")]
 
 
 def test_what_an_earlier_start_left_goes_when_nobody_is_at_it(

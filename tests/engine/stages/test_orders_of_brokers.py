@@ -11,12 +11,12 @@ import pytest
 from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.records.orders import Order
 from engine.signals.brokers import (
-    Template,
+    _broker_names,
+    _parts_of,
+    _Template,
     alpaca_orders,
-    broker_names,
     csv_orders,
     find_template,
-    parts_of,
 )
 from engine.stages.context import Outcome
 from engine.stages.orders import orders
@@ -39,22 +39,22 @@ COVER = order("6758", 300, -200.0)
 GROW = order("130A0", 100, 0.0)
 
 
-def rows(template: Template, *told: Order) -> list[list[str]]:
+def rows(template: _Template, *told: Order) -> list[list[str]]:
     """The lines of the file."""
     content = csv_orders(template, "my.toml", told, "2026-11-25-r0", "JPY")
     return list(csv.reader(io.StringIO(content.decode(template.encoding))))
 
 
 def test_a_position_that_turns_is_closed_and_then_opened() -> None:
-    found = [(p.kind, p.shares, p.lots) for p in parts_of([TURN, COVER, GROW], split=True)]
+    found = [(p.kind, p.shares, p.lots) for p in _parts_of([TURN, COVER, GROW], split=True)]
     assert found == [
         ("sell", 1200, 12), ("short", 300, 3), ("cover", 200, 2), ("buy", 100, 1), ("buy", 100, 1),
     ]  # fmt: skip
     whole = [
-        (p.kind, p.shares) for p in parts_of([TURN, COVER, order("A", -100, 0.0)], split=False)
+        (p.kind, p.shares) for p in _parts_of([TURN, COVER, order("A", -100, 0.0)], split=False)
     ]
     assert whole == [("sell", 1500), ("buy", 300), ("short", 100)]
-    single = list(parts_of([order("A", -7, 7.5, lot=1)], split=True))
+    single = list(_parts_of([order("A", -7, 7.5, lot=1)], split=True))
     assert [(p.kind, p.shares) for p in single] == [("sell", 7)], "half a share stays"
 
 
@@ -115,7 +115,7 @@ def test_bodies_for_alpaca() -> None:
 )
 def test_a_template_that_cannot_be_is_named(change: dict[str, Any], problem: str) -> None:
     columns = (("code", "{code}"), ("side", "{side}"))
-    template = Template(**{"columns": columns, **change})
+    template = _Template(**{"columns": columns, **change})
     with pytest.raises(ConfigError, match=problem):
         csv_orders(template, "my.toml", [COVER], "2026-11-25-r0")
 
@@ -124,7 +124,7 @@ def test_templates_are_found_and_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "brokers"
     folder.mkdir()
     (folder / "mine.toml").write_text('columns = [["c", "{code}"]]\nheader = false\n')
-    assert broker_names(tmp_path) == ["alpaca", "ibkr", "mine", "rakuten", "sbi"]
+    assert _broker_names(tmp_path) == ["alpaca", "ibkr", "mine", "rakuten", "sbi"]
     template, _, made = find_template(tmp_path, "mine")
     assert not made
     assert csv_orders(template, "x", [TURN], "t") == b"7203\r\n"

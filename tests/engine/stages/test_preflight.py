@@ -14,7 +14,7 @@ from engine.records.preflight import PreflightResult, PreflightRow, audit_row, r
 from engine.records.record import RecordError
 from engine.stages.audit import _text
 from engine.stages.capacity import GIB, Needs
-from engine.stages.preflight import _jobs_row, _mode_row, _room, told_duration
+from engine.stages.preflight import _jobs_row, _mode_row, _room, _told_duration
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -87,7 +87,7 @@ def test_files_alone_tell_of_data_audit_and_drill(tmp_path: Path) -> None:
     ("seconds", "told"), [(89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (12_240, "3.4 h")]
 )
 def test_a_time_is_told_in_one_unit(seconds: float, told: str) -> None:
-    assert told_duration(seconds) == told
+    assert _told_duration(seconds) == told
 
 
 def test_an_audit_comes_back_as_it_was_and_a_damaged_one_names_the_field(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from engine.features.feature_set import FeatureSet
 from engine.model_kit import Days, Fitted, LightGBMModel, Matrix, RidgeModel, idle
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink, NullSink
-from engine.stages.load import recency_weights
+from engine.stages.load import _recency_weights
 from engine.training import baselines
 from engine.training.baselines import RULES, _learned_days, compute_baselines, count_fits
 from engine.training.evaluate import evaluate, paired_rank_ic, scored_days
@@ -135,11 +135,11 @@ def test_a_row_of_twice_the_weight_is_two_rows(world: World) -> None:
 def test_older_days_count_less_for_both(world: World) -> None:
     """Half the weight at one half-life before the last day; rows have the weight of their day."""
     train = world.split.train
-    weight_S = recency_weights(world.features.dates_S.size, train, 20)
+    weight_S = _recency_weights(world.features.dates_S.size, train, 20)
     assert weight_S is not None
     assert weight_S[train[-1]] == pytest.approx(2 * weight_S[train[-21]])
     assert weight_S[train].mean() == pytest.approx(1.0)
-    assert recency_weights(9, np.arange(5), 0) is None
+    assert _recency_weights(9, np.arange(5), 0) is None
     weighted = replace(world.features, weight_S=weight_S)
     sessions = train[[0, -1]]
     counts = [int(world.features.member_SN[session].sum()) for session in sessions]

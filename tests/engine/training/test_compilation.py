@@ -15,11 +15,11 @@ from engine.model.temporal import WindowLSTM, lstm_by_formula
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
 from engine.training.compilation import (
-    MIN_STEPS,
+    _MIN_STEPS,
     CompileError,
+    _worth_compiling,
     compiled,
     compiled_where_it_pays,
-    worth_compiling,
 )
 from engine.training.device import Runtime
 from engine.training.optimizer import build_optimizer
@@ -55,10 +55,10 @@ def stepper(world: World, model: ATFTGATFAN, forward_backward: StepPass, sink: L
 def test_only_long_runs_on_cuda_compile() -> None:
     gpu = Runtime(device=torch.device("cuda"), mode="optimized", autocast=True, threads=1)
     safe = Runtime(device=torch.device("cuda"), mode="safe", autocast=False, threads=1)
-    assert worth_compiling(gpu, MIN_STEPS)
-    assert not worth_compiling(gpu, MIN_STEPS - 1)
-    assert not worth_compiling(safe, 10**9)
-    assert not worth_compiling(CPU, 10**9)
+    assert _worth_compiling(gpu, _MIN_STEPS)
+    assert not _worth_compiling(gpu, _MIN_STEPS - 1)
+    assert not _worth_compiling(safe, 10**9)
+    assert not _worth_compiling(CPU, 10**9)
 
 
 def test_what_does_not_compile_runs_eagerly_and_says_so(world: World) -> None:
@@ -87,9 +87,9 @@ def test_what_does_not_compile_runs_eagerly_and_says_so(world: World) -> None:
 def test_a_long_run_on_cuda_says_that_it_compiles() -> None:
     gpu = StepPass(replace(CPU, device=torch.device("cuda")))
     sink = ListSink()
-    assert compiled_where_it_pays(gpu, MIN_STEPS - 1, sink) is gpu
+    assert compiled_where_it_pays(gpu, _MIN_STEPS - 1, sink) is gpu
     assert sink.events == []
-    assert compiled_where_it_pays(gpu, MIN_STEPS, sink).forward_and_loss != gpu.forward_and_loss
+    assert compiled_where_it_pays(gpu, _MIN_STEPS, sink).forward_and_loss != gpu.forward_and_loss
     assert len(sink.events) == 1
 
 

@@ -93,7 +93,7 @@ def test_safe_mode_is_one_deterministic_thread() -> None:
     device.apply_mode("safe", cpu, 3)
     assert torch.equal(first, torch.rand(3))
     assert not runtime.autocast
-    assert device.apply_mode("optimized", cpu, 3).autocast == device.cpu_multiplies_bfloat16()
+    assert device.apply_mode("optimized", cpu, 3).autocast == device._cpu_multiplies_bfloat16()
 
 
 def test_out_of_memory_is_told_from_other_errors() -> None:

@@ -20,7 +20,7 @@ from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.training.ensemble import Ensemble
 from engine.training.fitted import FittedModels
-from engine.training.members import FittedMember, NetworkMember, View, batch_of, standardised
+from engine.training.members import FittedMember, NetworkMember, View, _batch_of, standardised
 from engine.training.snapshots import MODEL
 from tests.conftest import World
 
@@ -51,7 +51,7 @@ def networks_of(made: Ensemble) -> tuple[ATFTGATFAN, ...]:
 def test_slices_give_the_batch_that_training_sees(world: World) -> None:
     for session in (int(world.split.test[0]), int(world.split.test[-1])):
         window = window_of(world, session)
-        ours = batch_of(window)
+        ours = _batch_of(window)
         theirs = make_batch(world.features, world.graphs, [session], world.config.split.window)
         assert ours.dates == theirs.dates
         assert [world.features.symbols[n] for n in theirs.symbol_M] == list(window.symbols)
@@ -65,7 +65,7 @@ def test_the_score_is_the_mean_of_standardised_scores(world: World) -> None:
     both = ensemble(world)
     ranked = both.rank(window, H)
     with torch.inference_mode():
-        raw = [n(batch_of(window)).score_MH.double().numpy() for n in networks_of(both)]
+        raw = [n(_batch_of(window)).score_MH.double().numpy() for n in networks_of(both)]
     by_hand = np.mean([(x - x.mean(axis=0)) / x.std(axis=0, ddof=1) for x in raw], axis=0)
     np.testing.assert_allclose(ranked.score_MH, by_hand, atol=1e-5)
     assert np.isclose(ranked.deviation, np.mean([x[:, H].std() for x in raw]))
@@ -101,11 +101,11 @@ def test_a_score_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
     assert told.edge_X.size == 6
     network = networks_of(one)[0]
     with torch.inference_mode():
-        full = network(batch_of(window)).score_MH[:, H].double().numpy()
+        full = network(_batch_of(window)).score_MH[:, H].double().numpy()
         for edge, score in zip(told.edge_X, told.score_X, strict=True):
             target = int(window.edge_index_2E[1, edge])
             alone = without_edge(window, int(edge))
-            value = float(network(batch_of(alone)).score_MH[target, H])
+            value = float(network(_batch_of(alone)).score_MH[target, H])
             assert abs(value - full[target]) > 1e-6
             assert np.isclose(score, (value - full.mean()) / full.std(ddof=1), atol=1e-4)
 
@@ -146,14 +146,14 @@ def test_contributions_are_the_slope_times_the_input(world: World) -> None:
     told = one.explain(window, H, np.array([row])).contribution_RF[0]
     network = networks_of(one)[0]
     with torch.inference_mode():
-        deviation = float(network(batch_of(window)).score_MH[:, H].double().std())
+        deviation = float(network(_batch_of(window)).score_MH[:, H].double().std())
     for f in np.argsort(-np.abs(told))[:3]:
         values = []
         for step in (-0.01, 0.01):
             x_MTF = window.x_MTF.copy()
             x_MTF[row, :, f] *= 1.0 + step
             with torch.inference_mode():
-                score_M = network(batch_of(replace(window, x_MTF=x_MTF))).score_MH[:, H]
+                score_M = network(_batch_of(replace(window, x_MTF=x_MTF))).score_MH[:, H]
             values.append(float(score_M[row]))
         slope = (values[1] - values[0]) / 0.02
         assert abs(told[f]) > 1e-3
@@ -225,6 +225,6 @@ def raw_score(member: NetworkMember | FittedMember, window: DayWindow) -> NDArra
         return member.models.score(member._day(window))[:, H]
     with torch.inference_mode():
         score_M: NDArray[np.float64] = (
-            member.networks[0](batch_of(window)).score_MH[:, H].double().numpy()
+            member.networks[0](_batch_of(window)).score_MH[:, H].double().numpy()
         )
     return score_M

@@ -9,7 +9,7 @@ from scipy import stats
 from engine.dataset.split import Split
 from engine.evaluation.inference import newey_west_se
 from engine.features.catalog import find
-from engine.training.feature_ic import DAYS, feature_rank_ics
+from engine.training.feature_ic import _DAYS, feature_rank_ics
 from tests.conftest import World
 
 HORIZON = 5
@@ -56,7 +56,7 @@ def test_one_value_a_day_has_no_rank_ic(world: World) -> None:
 
 def test_the_label_itself_is_worth_one_and_many_days_are_thinned(world: World) -> None:
     rng = np.random.default_rng(0)
-    S, N = 2 * DAYS + 1, 30
+    S, N = 2 * _DAYS + 1, 30
     label_SN1 = rng.normal(size=(S, N, 1)).astype(np.float32)
     features = replace(
         world.features,

@@ -41,7 +41,7 @@ def test_student_likelihood_equals_scipy() -> None:
     score, target = column(0.2, -1.0), column(1.5, -1.2)
     shape = torch.tensor([[[0.8, 3.0]], [[2.0, 12.0]]])
     expected = -np.mean([stats.t.logpdf(1.5, 3.0, 0.2, 0.8), stats.t.logpdf(-1.2, 12.0, -1.0, 2.0)])
-    assert float(losses.student_nll(score, shape, known(target))) == pytest.approx(
+    assert float(losses._student_nll(score, shape, known(target))) == pytest.approx(
         expected, rel=1e-5
     )
 
@@ -116,7 +116,7 @@ def test_soft_spearman_tends_to_spearman_for_small_temperature(
     assert float(value) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-3)
 
 
-@pytest.mark.parametrize("term", [losses.soft_spearman, losses.pearson, losses.portfolio_return])
+@pytest.mark.parametrize("term", [losses.soft_spearman, losses.pearson, losses._portfolio_return])
 def test_nan_labels_count_as_absent(term: object) -> None:
     torch.manual_seed(0)
     score, target = torch.randn(30, 2), torch.randn(30, 2)
@@ -131,7 +131,7 @@ def test_nan_labels_count_as_absent(term: object) -> None:
 def test_portfolio_and_sharpe_by_hand() -> None:
     score, returns = column(1.0, 2.0, 3.0), column(0.01, 0.02, 0.06)
     # centred -1 0 1, gross 1: -1/2 and 1/2
-    assert float(losses.portfolio_return(score, known(returns))) == pytest.approx(0.025)
+    assert float(losses._portfolio_return(score, known(returns))) == pytest.approx(0.025)
     daily = column(0.01, 0.03)
     assert float(losses.sharpe(daily)) == pytest.approx(
         0.02 / (np.std([0.01, 0.03], ddof=1) + 1e-3)
@@ -149,7 +149,7 @@ def test_days_of_any_size_at_once_are_each_day_alone(sizes: list[int], seed: int
     table = rows_of_days(edges)
     at_once = losses.by_day(score, table), known(losses.by_day(target, table, absent=torch.nan))
     for term in (
-        losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses.portfolio_return,
+        losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses._portfolio_return,
     ):  # fmt: skip
         together = term(*at_once)
         for d, day in enumerate(itertools.starmap(slice, itertools.pairwise(edges))):

@@ -186,7 +186,7 @@ def test_chunks_cover_every_row_once(n_rows: int, threads: int) -> None:
     assert [row for chunk in chunks for row in range(n_rows)[chunk]] == list(range(n_rows))
     sizes = [chunk.stop - chunk.start for chunk in chunks]
     assert max(sizes) - min(sizes) <= 1
-    assert max(sizes) <= passes.CHUNK_ROWS
+    assert max(sizes) <= passes._CHUNK_ROWS
     assert len(chunks) % min(threads, n_rows) == 0  # MIN_ROWS is 1 here
 
 

@@ -14,7 +14,7 @@ from engine.evaluation.judging import permutation_test
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
 from engine.records.comparison import PermutationTest
-from engine.training.permutation import dealt, permuted_labels
+from engine.training.permutation import _dealt, permuted_labels
 from tests.conftest import World
 
 HORIZON = 5
@@ -26,13 +26,13 @@ def members(text: str) -> NDArray[np.bool_]:
 
 def test_a_stock_keeps_its_donor_but_one_for_each_that_comes_or_goes() -> None:
     rng = np.random.default_rng(0)
-    first = dealt(np.full(5, -1), members("abcd."), rng)
+    first = _dealt(np.full(5, -1), members("abcd."), rng)
     assert sorted(first[:4]) == [0, 1, 2, 3]
     assert first[4] == -1
     cycle = np.array([1, 2, 3, 0, -1])
-    assert dealt(cycle, members("abc.."), rng).tolist() == [1, 2, 0, -1, -1], "c gets d's donor"
-    assert dealt(cycle, members("abcd."), rng).tolist() == cycle.tolist()
-    joined = dealt(cycle, members("abcde"), rng)
+    assert _dealt(cycle, members("abc.."), rng).tolist() == [1, 2, 0, -1, -1], "c gets d's donor"
+    assert _dealt(cycle, members("abcd."), rng).tolist() == cycle.tolist()
+    joined = _dealt(cycle, members("abcde"), rng)
     moved = np.flatnonzero(joined[:4] != cycle[:4])
     if moved.size:
         assert joined[moved[0]] == 4
@@ -46,7 +46,7 @@ def test_who_comes_alone_does_not_get_its_own_returns() -> None:
     for _ in range(6000):
         donor = np.full(4, -1)
         for day in ("a...", "a..d", "a.cd", "..cd", ".bcd"):
-            donor = dealt(donor, members(day), rng)
+            donor = _dealt(donor, members(day), rng)
         seen[tuple(donor.tolist())] += 1
     assert len(seen) == 6
     assert min(seen.values()) > 870, "1,000 each, deviation 29"
@@ -60,7 +60,7 @@ def test_each_day_is_a_permutation_of_its_members(days: list[list[bool]], seed: 
     rng, before = np.random.default_rng(seed), np.full(6, -1)
     for day in days:
         is_member = np.array(day)
-        after = dealt(before, is_member, rng)
+        after = _dealt(before, is_member, rng)
         assert sorted(after[is_member]) == np.flatnonzero(is_member).tolist()
         assert (after[~is_member] == -1).all()
         both = is_member & (before >= 0)

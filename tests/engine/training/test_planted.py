@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.config import Config
 from engine.config.file import override
-from engine.dataset.loader import epoch_steps
+from engine.dataset.loader import _epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
@@ -234,7 +234,7 @@ def test_overfitting_is_named(bench: Bench) -> None:
 def test_a_bad_step_is_rolled_back_and_training_goes_on(bench: Bench) -> None:
     settings = {"training.phases": [{**PHASE, "epochs": 2}]}
     per_epoch = len(
-        epoch_steps(bench.world.split.train, stride=4, days_per_step=4, seed=1, epoch=0)
+        _epoch_steps(bench.world.split.train, stride=4, days_per_step=4, seed=1, epoch=0)
     )
     trainer = bench.trainer(PoisonedStep(frozenset({per_epoch + 2})), settings=settings)
     results = trainer.run()

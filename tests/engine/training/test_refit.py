@@ -21,7 +21,7 @@ from engine.training import trainer as training
 from engine.training.control import TrainingStopped
 from engine.training.monitor import phase_result
 from engine.training.progress import Progress
-from engine.training.refit import Refit, RefitSink, Repeat, final_folder, repeats_of
+from engine.training.refit import Refit, RefitSink, _Repeat, final_folder, repeats_of
 from engine.training.snapshots import Snapshots
 from engine.training.trainer import Trainer
 from tests.conftest import World
@@ -143,7 +143,7 @@ def test_the_days_go_round_from_one_epoch_to_the_next(
     """Epochs of 20, 15 and 12 steps are the first 47 steps of the epochs 2, 3, ... one after another."""
     again = second(first, world, tmp_path)
     phase = again.config.training.phases[0]
-    again.repeats = (Repeat(phase=phase, first_epoch=2, steps=(20, 15, 12)),)
+    again.repeats = (_Repeat(phase=phase, first_epoch=2, steps=(20, 15, 12)),)
     found: Steps = []
     for done in range(3):
         again.progress.epoch_in_phase = done

@@ -13,7 +13,7 @@ from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
 from engine.model.build import build_model
 from engine.runs.events import AssertionChecked
 from engine.runs.sink import ListSink
-from engine.training.startup import ASSERTIONS, check_startup
+from engine.training.startup import _ASSERTIONS, check_startup
 from tests.conftest import World
 
 
@@ -41,8 +41,8 @@ def test_the_real_network_passes_all_seven_and_is_left_as_it_was(world: World) -
     state = torch.get_rng_state()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     events = check(world, model)
-    assert [event.name for event in events] == list(ASSERTIONS)
-    assert list(ASSERTIONS) == [
+    assert [event.name for event in events] == list(_ASSERTIONS)
+    assert list(_ASSERTIONS) == [
         "output_varies",
         "input_sensitivity",
         "gradient_reaches_every_block",

@@ -11,7 +11,7 @@ from atft_tui.readings.seals import read_champion, seals
 from atft_tui.readings.signal import COLUMNS, Explanations, Neighbour, Signal, earlier, read_signal
 from engine.signals.compose import _table_bytes
 from engine.signals.models import ModelStore
-from engine.signals.window import SCHEMA
+from engine.signals.window import _SCHEMA
 from tests.tui import signal_desk
 from tests.tui.signal_desk import DAYS, MODEL, NOW
 
@@ -113,7 +113,7 @@ def test_lost_names_leave_the_rest(tmp_path: Path) -> None:
 
 def test_a_code_that_a_spreadsheet_would_run_keeps_its_name(tmp_path: Path) -> None:
     """`-AB` stands as `'-AB` in the CSV; it is one stock in every file."""
-    frame = pl.DataFrame([("-AB", "self", "-AB", 0.5, 1)], schema=SCHEMA, orient="row")
+    frame = pl.DataFrame([("-AB", "self", "-AB", 0.5, 1)], schema=_SCHEMA, orient="row")
     assert Explanations.read(_table_bytes(frame, {})).of("-AB").own == 0.5
 
 
@@ -138,7 +138,7 @@ def test_reasons_by_hand(tmp_path: Path) -> None:
 def test_each_stock_gets_its_own_rows(rows: list[tuple[str, int]]) -> None:
     """Against a filter of the whole frame."""
     table = [(code, "past", f"2026-01-{n:02}", float(n), None) for code, n in sorted(rows)]
-    frame = pl.DataFrame(table, schema=SCHEMA, orient="row")
+    frame = pl.DataFrame(table, schema=_SCHEMA, orient="row")
     explain = Explanations.read(_table_bytes(frame, {}))
     for code in "ABC":
         mine = frame.filter(symbol=code).select(COLUMNS)

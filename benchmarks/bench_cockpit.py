@@ -25,7 +25,7 @@ from engine.config import Config
 from engine.config.file import resolve
 from engine.runs import launch
 from engine.runs.events import EpochEvaluated
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from engine.runs.store import Run, RunStore
 from tests.engine.runs.samples import evaluated, step_events, training
 

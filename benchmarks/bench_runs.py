@@ -18,8 +18,7 @@ from engine.config import Config
 from engine.files import write_json
 from engine.runs import launch
 from engine.runs.fold import decoded, fold
-from engine.runs.lines import decode, encode
-from engine.runs.sink import Follower
+from engine.runs.sink import Follower, decode, encode
 from engine.runs.state import RunState
 from engine.runs.store import RunStore
 from tests.engine.runs.samples import step_events, training

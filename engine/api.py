@@ -17,8 +17,7 @@ from engine.commands import BY_NAME
 from engine.errors import UsageError
 from engine.files import Json
 from engine.records.run import written
-from engine.runs.ask import Option, answer_of, as_words
-from engine.runs.launch import argv
+from engine.runs.launch import Option, answer_of, argv, as_words
 from engine.runs.store import Run, RunStore
 from engine.workspace import resolve_workspace
 

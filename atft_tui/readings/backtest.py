@@ -15,8 +15,8 @@ from atft_tui.readings.files import FILES, checked, read_table, readable
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
-from engine.runs.looks import day_words
 from engine.runs.store import Run
+from engine.runs.trials import day_words
 
 if TYPE_CHECKING:
     import polars as pl

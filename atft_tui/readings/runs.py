@@ -12,9 +12,9 @@ from atft_tui.readings.files import Stamp, stamp_of
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
-from engine.runs.looks import day_words
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import summarise
+from engine.runs.trials import day_words
 
 _MAX_RUNS = 500
 """Length of a short list."""

@@ -25,8 +25,8 @@ from engine.records.plans import COMPARISON_PLAN, STUDY_PLAN, ComparisonPlan, St
 from engine.records.run import RunSummary
 from engine.records.study import STUDY, StudyResult, TrialRow, TrialState, best_of
 from engine.runs.events import TrialFinished, VariantFinished
-from engine.runs.looks import day_words
 from engine.runs.store import Run
+from engine.runs.trials import day_words
 
 _CURVE_POINTS = 400
 _DONE = "done"

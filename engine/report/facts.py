@@ -26,10 +26,9 @@ from engine.records.run import TriedVariant
 from engine.records.sweep import SWEEP, SweepSummary
 from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
 from engine.runs.events import AssertionChecked, EpochEvaluated
-from engine.runs.lines import DAMAGED
-from engine.runs.looks import read_looks
+from engine.runs.sink import DAMAGED
 from engine.runs.store import Run, RunStore
-from engine.runs.trials import read_trials
+from engine.runs.trials import read_looks, read_trials
 
 _MAX_ABLATIONS, _EX_DATES = 12, 10
 

@@ -1,6 +1,6 @@
 """What a run tells: typed values, one line of JSON each. The screen is a fold of this stream.
 
-`engine.runs.lines` writes and reads them. `RunStarted.schema` rises when the meaning of
+`engine.runs.sink` writes and reads them. `RunStarted.schema` rises when the meaning of
 a field changes, not with new kinds or fields.
 """
 

@@ -33,8 +33,8 @@ from engine.runs.events import (
     VariantFinished,
     Warned,
 )
-from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
+from engine.runs.sink import decode
 from engine.runs.state import NetworkState, PhaseState, RunState, TaskState
 from engine.runs.steps import MAX_POINTS, MONITORED, Clock, monitored, put, thinned
 

@@ -25,8 +25,7 @@ from engine.records import record
 from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
 from engine.runs.events import RunEvent, RunFinished
-from engine.runs.lines import decode, is_whole
-from engine.runs.sink import read_new
+from engine.runs.sink import decode, is_whole, read_new
 from engine.workspace_code import hashes_of
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from engine.records.run import (
 )
 from engine.runs.events import Advanced, RunFinished, StepLogged
 from engine.runs.labels import read_labels
-from engine.runs.looks import day_words
 from engine.runs.settings import settings_of
 from engine.runs.steps import seconds_between
 from engine.runs.store import Run
+from engine.runs.trials import day_words
 
 _T = TypeVar("_T")
 

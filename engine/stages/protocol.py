@@ -20,9 +20,8 @@ from engine.records import record
 from engine.records.backtest import JudgedFigures, SettingsTable, SpanFigures
 from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays, SpanName
 from engine.records.train import SpanResult
-from engine.runs.looks import add_looks, read_looks
 from engine.runs.store import Run, RunStore
-from engine.runs.trials import read_trials, trial_keys
+from engine.runs.trials import add_looks, read_looks, read_trials, trial_keys
 from engine.stages.context import Outcome, StageContext
 from engine.training.evaluate import against_baselines, evaluate
 

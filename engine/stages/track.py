@@ -23,8 +23,7 @@ from engine.records.track import (
     TrackFile,
     file_bytes,
 )
-from engine.runs.looks import read_looks
-from engine.runs.trials import count_trials
+from engine.runs.trials import count_trials, read_looks
 from engine.signals.track import Chain, TrackKey, continues, faults, read_track, signed
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.program import code_digest

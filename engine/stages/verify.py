@@ -13,9 +13,9 @@ from engine.records import record
 from engine.records.database import require_whole
 from engine.records.protocol import LOOKS
 from engine.records.seal import SealPlace, read_seal, seal_places
-from engine.runs.lines import is_whole
-from engine.runs.looks import read_looks
+from engine.runs.sink import is_whole
 from engine.runs.store import Run
+from engine.runs.trials import read_looks
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock

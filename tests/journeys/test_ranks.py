@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from engine.runs.events import RunFinished, StepLogged
-from engine.runs.lines import decode
+from engine.runs.sink import decode
 from engine.runs.store import Run, RunStore
 from tests.journeys.command import (
     PATIENCE_S,

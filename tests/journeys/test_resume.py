@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from engine.runs.events import CheckpointSaved, Noted, RunEvent, RunFinished, StepLogged
-from engine.runs.lines import decode
+from engine.runs.sink import decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
 from tests.journeys.command import SETTINGS, atft, atft_here, start, start_run, wait_for_event

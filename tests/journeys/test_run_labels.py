@@ -11,7 +11,7 @@ from engine.config import Config
 from engine.config.file import resolve
 from engine.runs import launch
 from engine.runs.events import RunFinished
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from engine.runs.store import Run, RunStore
 from tests.journeys.command import atft_here
 

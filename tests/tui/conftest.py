@@ -10,7 +10,7 @@ import pytest
 
 from engine.config import Config
 from engine.runs.events import RunEvent
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from engine.runs.store import Run, RunStore
 
 # A build machine may have a dumb terminal, for which the screens would draw in plain ASCII.

@@ -26,8 +26,8 @@ from engine.records.protocol import CountedLook
 from engine.records.run import Labels, RunSummary
 from engine.runs.events import EpochEvaluated, RunEvent, RunFinished
 from engine.runs.labels import add_tags, set_note
-from engine.runs.looks import add_looks
 from engine.runs.store import Run
+from engine.runs.trials import add_looks
 from tests.engine.runs.samples import started, training
 from tests.tui.conftest import MakeRun
 from tests.tui.readings.test_comparisons import GAP, summary

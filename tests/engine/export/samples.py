@@ -13,7 +13,7 @@ from engine.files import write_parquet
 from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.runs.events import RunEvent
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from engine.runs.store import Run, RunStore
 from tests.engine.report.samples import NASTY, tested, trained
 

@@ -12,9 +12,8 @@ from engine.hashes import LIST
 from engine.records.train import read_train
 from engine.report.facts import _ablations
 from engine.runs.events import Warned
-from engine.runs.lines import decode
 from engine.runs.lock import hold, holder
-from engine.runs.sink import NullSink
+from engine.runs.sink import NullSink, decode
 from engine.runs.store import RunStore
 from engine.runs.summary import summarise
 from engine.stages.context import StageContext, StopFlag

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from engine.runs import sink
 from engine.runs.events import GatesLogged, Noted, StepLogged, Warned
-from engine.runs.lines import _KINDS, decode, encode
-from engine.runs.sink import JsonlSink, ListSink, TeeSink, read_new
+from engine.runs.sink import _KINDS, JsonlSink, ListSink, TeeSink, decode, encode, read_new
 from tests.engine.runs.samples import asked, searching, training
 
 

@@ -20,7 +20,7 @@ from engine.runs.events import (
     TaskFinished,
 )
 from engine.runs.fold import decoded, fold
-from engine.runs.lines import decode, encode
+from engine.runs.sink import decode, encode
 from engine.runs.state import RunState
 from engine.runs.steps import MAX_POINTS
 from tests.engine.runs.samples import asked, evaluated, searching, started, step_events, training

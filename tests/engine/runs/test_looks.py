@@ -7,8 +7,8 @@ import msgspec
 from engine.config import Config
 from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays
 from engine.runs.deletion import delete
-from engine.runs.looks import _read, add_looks, day_words, read_looks
 from engine.runs.store import RunStore
+from engine.runs.trials import _read, add_looks, day_words, read_looks
 
 SPAN = DaySpan(name="confirmation", first="2015-01-02", last="2016-12-30", sessions=504)
 DAYS = JudgedDays(market="us", spans=(SPAN,))

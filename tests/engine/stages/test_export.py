@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import GateError, UsageError
 from engine.records.train import read_train
-from engine.runs.looks import read_looks
+from engine.runs.trials import read_looks
 from engine.stages.export import export
 from tests.engine.export.samples import finished, run_of, tell
 from tests.engine.runs.samples import evaluated, started

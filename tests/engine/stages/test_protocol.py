@@ -15,9 +15,8 @@ from engine.errors import ConfigError, GateError
 from engine.portfolio.prediction import Prediction
 from engine.records.protocol import LOOKS, JudgedDays
 from engine.records.train import TrainResult
-from engine.runs.looks import read_looks
 from engine.runs.sink import ListSink
-from engine.runs.trials import record_trials
+from engine.runs.trials import read_looks, record_trials
 from engine.stages import protocol
 from engine.stages.context import StageContext, StopFlag
 from engine.training.evaluate import evaluate

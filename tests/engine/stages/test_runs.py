@@ -14,10 +14,9 @@ from engine.records import record
 from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 from engine.runs.events import ControlAnswered, Noted, Paused, RunEvent, RunFinished
 from engine.runs.launch import ControlFiles
-from engine.runs.lines import encode
-from engine.runs.looks import add_looks
-from engine.runs.sink import ListSink
+from engine.runs.sink import ListSink, encode
 from engine.runs.store import Run
+from engine.runs.trials import add_looks
 from engine.stages import runs as listing
 from engine.stages.context import (
     AnyStop,

@@ -15,7 +15,7 @@ from engine.records.protocol import CountedLook
 from engine.records.record import RecordError
 from engine.records.shadow import ShadowLedger, ShadowRow
 from engine.records.track import TrackEntry, TrackFile, decode, file_bytes, item_bytes, link_hash
-from engine.runs.looks import add_looks
+from engine.runs.trials import add_looks
 from engine.signals.models import ModelStore
 from engine.signals.shadow import to_frame, totals
 from engine.signals.track import KEY, faults

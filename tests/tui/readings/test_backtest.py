@@ -32,8 +32,8 @@ from engine.records.backtest import BacktestSummary
 from engine.records.protocol import CountedLook
 from engine.records.record import RecordError
 from engine.records.sweep import SweepSummary
-from engine.runs.looks import add_looks
 from engine.runs.store import Run
+from engine.runs.trials import add_looks
 from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
 from tests.tui.conftest import MakeRun
 

@@ -14,7 +14,7 @@ from engine.runs import sink
 from engine.runs.events import Noted, StepLogged, Warned
 from engine.runs.fold import fold
 from engine.runs.launch import ControlFiles
-from engine.runs.lines import decode, encode
+from engine.runs.sink import decode, encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import started, step_events, training
 from tests.tui.conftest import MakeRun, append

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from atft_tui.readings.run_details import Course, CourseReader
 from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent, StepLogged
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from tests.engine.runs.samples import evaluated, started, step_events, training
 
 EVENTS = training()

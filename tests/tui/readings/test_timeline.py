@@ -11,7 +11,7 @@ from atft_tui.readings.feed import Timeline
 from engine.runs import sink
 from engine.runs.events import RunEvent, Warned
 from engine.runs.fold import fold
-from engine.runs.lines import decode, encode
+from engine.runs.sink import decode, encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import step_events, training
 

@@ -18,7 +18,7 @@ from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem
 from engine.records.record import RecordError
 from engine.runs.events import Warned
-from engine.runs.lines import encode
+from engine.runs.sink import encode
 from tests.engine.data.jquants.desk import FIRST, LAST, PASSING, Desk
 from tests.engine.data.jquants.server import KEY, FakeJQuants, Fault
 

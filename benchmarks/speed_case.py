@@ -18,11 +18,10 @@ from engine.config.file import resolve
 from engine.dataset.batch import Batch
 from engine.dataset.neighbours import neighbour_table
 from engine.model.build import build_model
-from engine.training.compilation import compiled
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer
 from engine.training.passes import open_pass
-from engine.training.step import Stepper
+from engine.training.step import Stepper, compiled
 
 RATE = 1e-4
 

@@ -1,12 +1,16 @@
 """`preflight`: everything a long run needs, in one table; a red row stops."""
 
+import time
+
 import psutil
 import torch
 
 from engine import disk
 from engine.config import Config
+from engine.config.file import override
 from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
+from engine.dataset.batch import Batch
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
@@ -17,10 +21,16 @@ from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usabl
 from engine.stages.context import Outcome, StageContext
 from engine.stages.load import require_neutral
 from engine.stages.text import table
-from engine.training.device import choose_device, physical_cores
-from engine.training.pace import most_steps, step_seconds
+from engine.training.device import apply_mode, choose_device, physical_cores
+from engine.training.memory import batch_of_shapes
+from engine.training.optimizer import build_optimizer
+from engine.training.passes import open_pass
+from engine.training.step import Stepper
 
 _CALENDAR_WARNING_DAYS = 60
+
+_STOCKS, _STEPS = 128, 2
+"""Stocks of the day that is timed, and how often it is: 0.5 s of the `base` preset on one core."""
 
 
 def preflight(context: StageContext) -> Outcome:
@@ -77,14 +87,14 @@ def _time_row(config: Config, n_features: int, stocks: int, sessions: int) -> Pr
         device = choose_device(config.training.device, NullSink())
     except EngineError:
         return PreflightRow("time", "not known without the device", "ok")
-    steps = most_steps(config, sessions)
+    steps = _most_steps(config, sessions)
     if not steps:
         what, key = (
             f"of {sessions:,} sessions none is left to train on",
             "split.validation_sessions",
         )
         return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
-    each = step_seconds(config, n_features, stocks, device)
+    each = _step_seconds(config, n_features, stocks, device)
     value = f"at most {_told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
     hint = "the network's phases to their last epoch, most end early; its rivals come on top"
     return PreflightRow("time", value, "ok", hint)
@@ -181,3 +191,58 @@ def _disk_is_writable(context: StageContext) -> PreflightRow:
             "workspace", f"{context.workspace}: {error.strerror}", "stop", "choose another"
         )
     return PreflightRow("workspace", f"{context.workspace}, writable", "ok")
+
+
+def _step_seconds(config: Config, n_features: int, n_stocks: int, device: torch.device) -> float:
+    """Seconds of one optimiser step with every block on, for days of ``n_stocks`` stocks.
+
+    The shorter of two steps on one day of at most 128 stocks, in proportion to the rows.
+    """
+    timed = min(n_stocks, _STOCKS)
+    one_day = override(config, {"training.days_per_step": 1}, origin="pace")
+    batch = batch_of_shapes(one_day, n_features, timed)
+    runtime = apply_mode(config.training.mode, device, seed=0)
+    batch.x_MTF.normal_()
+    batch.mask_MT.fill_(1.0)
+    for target in (batch.y_MH, batch.target_MH):
+        target.normal_()
+    batch.symbol_M.copy_(torch.arange(timed))
+    batch.neighbour_MK.random_(0, timed)
+    batch.edge_attr_MKP.uniform_()
+    batch.heard_MK.fill_(value=True)
+    batch.row_DN.copy_(torch.arange(timed))
+    batch.sample_DR.copy_(torch.arange(batch.sample_DR.shape[1]))
+    model, batch = build_model(config, n_features).train().to(device), batch.to(device)
+    training = config.training
+    with open_pass(runtime) as forward_backward:
+        stepper = Stepper(
+            config=config,
+            model=model,
+            runtime=runtime,
+            forward_backward=forward_backward,
+            optimizer=build_optimizer(
+                model, learning_rate=training.learning_rate, weight_decay=training.weight_decay
+            ),
+        )
+        taken = [_seconds(stepper, batch) for _ in range(_STEPS)]
+    return min(taken) * training.days_per_step * n_stocks / timed
+
+
+def _seconds(stepper: Stepper, batch: Batch) -> float:
+    began = time.perf_counter()
+    stepper(batch, stepper.config.training.learning_rate, monitor=False)
+    stepper.settle()
+    return time.perf_counter() - began
+
+
+def _most_steps(config: Config, sessions: int) -> int:
+    """Optimiser steps of all phases to their last epoch, of a store of so many sessions: no fewer than there
+    will be, since phases end early and the first sessions have no full window. 0: no day is left to train on.
+    """
+    split, training = config.split, config.training
+    kept_back = split.validation_sessions + split.test_sessions + 2 * split.embargo_sessions
+    days = max(0, sessions - split.window - kept_back)
+    days = min(days, split.train_sessions or days)
+    epochs = sum(phase.epochs for phase in training.phases)
+    each = days // (training.day_stride * training.days_per_step)
+    return epochs * max(each, min(days, 1))

@@ -42,8 +42,7 @@ from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_
 from engine.stages.rivals import hearing, named, require_models, score_rivals
 from engine.stages.text import training_text
 from engine.training.control import TrainingStopped
-from engine.training.evaluate import against_baselines, anatomy, evaluate
-from engine.training.feature_ic import feature_rank_ics
+from engine.training.evaluate import against_baselines, anatomy, evaluate, feature_rank_ics
 from engine.training.machine import peak_memory_mib
 from engine.training.ranks import Ranks, joined_ranks
 from engine.training.scoring import ScoredDays

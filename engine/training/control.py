@@ -11,7 +11,7 @@ from engine.errors import EngineError
 from engine.runs.events import Continued, ControlAnswered, Paused
 from engine.runs.launch import ControlFiles, Wish
 from engine.runs.sink import EventSink
-from engine.training.doctor.doctor import RollBack
+from engine.training.doctor import RollBack
 from engine.training.snapshots import Snapshots
 
 _POLL_S = 0.2

@@ -9,13 +9,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import BacktestConfig, Config
+
+# Shape suffixes: D sampled days, N stocks, F features.
+from engine.dataset.split import Split
 from engine.evaluation.factor import by_year
 from engine.evaluation.inference import Series, mean_figure, paired_interval
 from engine.evaluation.rank_ic import MIN_NAMES, rank_ic_series, summarise
-from engine.evaluation.ranks import rank_correlation_rows
+from engine.evaluation.ranks import rank_correlation_columns, rank_correlation_rows
 from engine.features.feature_set import FeatureSet
 from engine.records.rank_ic import PairedDifference, RankICSummary
-from engine.records.train import Anatomy, Rival, RivalHorizon
+from engine.records.train import Anatomy, FeatureIC, FeatureICs, Rival, RivalHorizon
 
 _DEFAULTS = BacktestConfig()
 _Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
@@ -23,6 +26,9 @@ _Daily = dict[int, float]
 """RankIC of each session, NaN = undefined."""
 _LAGS = (0, 1, 2, 5, 10, 20)
 """Sessions that a score has aged when its return begins; 0 = what is traded."""
+
+_DAYS = 500
+"""Training days looked at, evenly spaced; more of them cost more than they tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +193,35 @@ def anatomy(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> Anatomy:
         lags={str(lag): mean for lag, mean in lags.items()},
         skip_ratio=lags[1].ratio_to(lags[0]),
         years=by_year(daily(horizon, 0), features.dates_S[session_D], horizon=horizon),
+    )
+
+
+def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> FeatureICs:
+    """RankIC of every column with its Newey-West standard error, and the days that it rests on.
+
+    The column is taken as the network gets it, so a missing value counts as the day's middle. A column
+    that is the same for all stocks of a day has no RankIC: NaN, with 0 days.
+    """
+    stride = -(-split.train.size // _DAYS)
+    days_D = split.train[::stride]
+    h = features.horizons.index(horizon)
+    daily_DF = np.full((days_D.size, len(features.features)), np.nan)
+    for d, day in enumerate(days_D.tolist()):
+        label_N = features.forward_return_SNH[day, :, h].astype(np.float64)
+        known_N = features.member_SN[day] & np.isfinite(label_N)
+        if known_N.sum() >= MIN_NAMES:
+            x_FN = np.ascontiguousarray(features.x_SNF[day][known_N].T, dtype=np.float32)
+            daily_DF[d] = rank_correlation_columns(x_FN, label_N[known_N])
+    lag = -(-horizon // stride)
+    alone = {name: mean_figure(daily_DF[:, f], lag=lag) for f, name in enumerate(features.features)}
+    return FeatureICs(
+        horizon=horizon,
+        first=str(features.dates_S[days_D[0]]),
+        last=str(features.dates_S[days_D[-1]]),
+        stride=stride,
+        fingerprint=features.fingerprint,
+        features={
+            name: FeatureIC(rank_ic=mean.value, rank_ic_se=mean.se, n_dates=mean.n_dates)
+            for name, mean in alone.items()
+        },
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config import Config, PhaseConfig
 from engine.evaluation.inference import paired_difference
@@ -23,9 +24,8 @@ from engine.runs.events import (
     Warned,
 )
 from engine.runs.sink import EventSink
-from engine.training import probes
-from engine.training.doctor.doctor import Doctor
-from engine.training.doctor.findings import StepReading
+from engine.training.doctor import Doctor
+from engine.training.findings import StepReading
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
@@ -90,7 +90,7 @@ class Monitor:
         self.sink.emit(
             AttentionLogged(
                 step=progress.step,
-                selection=probes.top_features(scored.selection_F, self.features),
+                selection=_top_features(scored.selection_F, self.features),
                 gat_entropy=scored.gat_entropy,
             )
         )
@@ -222,3 +222,10 @@ def _judged(
 def _mean(values: list[float]) -> float:
     finite = [value for value in values if np.isfinite(value)]
     return float(np.mean(finite)) if finite else float("nan")
+
+
+def _top_features(
+    weight_F: NDArray[np.float32], names: tuple[str, ...], count: int = 12
+) -> dict[str, float]:
+    """The ``count`` largest variable-selection weights of ``[F]`` by feature name, largest first."""
+    return {names[i]: float(weight_F[i]) for i in np.argsort(-weight_F, kind="stable")[:count]}

@@ -22,7 +22,7 @@ from engine.model.atft_gat_fan import RankerOutput
 from engine.runs.events import AssertionChecked
 from engine.runs.sink import EventSink
 from engine.training.losses import known, soft_spearman
-from engine.training.probes import gradient_norms
+from engine.training.step import gradient_norms
 
 _MIN_STD = 1e-6
 _MIN_GRADIENT = 1e-8

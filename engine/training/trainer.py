@@ -5,7 +5,7 @@
             for each step:               days_per_step whole days, made one step ahead
                 forward, loss, backward  passes.py: in one piece, in chunks, in parts
                 clip, update             step.py: skipped where not finite
-                average the weights      ema.py
+                average the weights      optimizer.py
                 now and then:            figures and doctor (monitor.py), checkpoint, a person's wishes
             validate                     RankIC of each day; the best epoch's weights are kept
         keep the phase                   if it gained more than its error, else back to the one before
@@ -33,11 +33,9 @@ from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.train import PhaseResult
 from engine.runs.events import CheckpointSaved, Noted, StageStarted
 from engine.runs.sink import EventSink
-from engine.training.compilation import compiled_where_it_pays
 from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
-from engine.training.doctor.doctor import RollBack
-from engine.training.ema import WeightAverage
+from engine.training.doctor import RollBack
 from engine.training.machine import MachineProbe
 from engine.training.monitor import (
     Monitor,
@@ -47,12 +45,12 @@ from engine.training.monitor import (
     phase_result,
     phase_started,
 )
-from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
+from engine.training.optimizer import WeightAverage, build_optimizer, one_cycle, set_trainable
 from engine.training.passes import StepPass, open_pass
 from engine.training.progress import Progress
 from engine.training.scoring import OtherGraph, ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
-from engine.training.step import Stepper, StepResult
+from engine.training.step import Stepper, StepResult, compiled_where_it_pays
 from engine.training.worth import other_graphs
 
 

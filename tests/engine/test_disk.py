@@ -22,7 +22,7 @@ from engine.runs.events import Noted, Warned
 from engine.runs.launch import ControlFiles
 from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink, ListSink, read_new
-from engine.training.checkpoint import save_checkpoint
+from engine.training.snapshots import _save_checkpoint
 from tests.full_disk import full_disk
 
 ROWS = pl.DataFrame({"a": np.random.default_rng(0).random(20_000)})
@@ -44,7 +44,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "json": lambda path: write_json(path, {"a": "x" * 100_000}),
     "polars": lambda path: write_parquet(path, ROWS),
     "pyarrow": lambda path: write_table(path, ROWS, {}),
-    "safetensors": lambda path: save_checkpoint(path, "best", {"a": torch.zeros(50_000)}, {}),
+    "safetensors": lambda path: _save_checkpoint(path, "best", {"a": torch.zeros(50_000)}, {}),
     "folder": build,
     "sqlite": insert,
     "events": lambda path: JsonlSink(path).emit(Noted(message="x" * 100_000)),

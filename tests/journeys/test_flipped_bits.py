@@ -37,7 +37,7 @@ from engine.runs.trials import count_trials
 from engine.stages.load import load_dataset
 from engine.stages.runs import runs
 from engine.stages.verify import verify
-from engine.training.checkpoint import load_checkpoint
+from engine.training.snapshots import _load_checkpoint
 from engine.tuning.journal import require_whole
 from tests.journeys.command import SETTINGS, atft_here
 from tests.journeys.here import Here
@@ -162,7 +162,7 @@ def predictions(scene: Scene) -> object:
 
 def checkpoints(scene: Scene) -> object:
     names = ("best", "healthy", "kept", "resume")
-    found = [load_checkpoint(scene.run.path("checkpoints"), name) for name in names]
+    found = [_load_checkpoint(scene.run.path("checkpoints"), name) for name in names]
     return [{k: v.numpy().tobytes() for k, v in one.tensors.items()} for one in found], [
         one.state for one in found
     ]

@@ -15,7 +15,7 @@ import torch
 from engine.runs.events import CheckpointSaved, Noted, RunEvent, RunFinished, StepLogged
 from engine.runs.sink import decode
 from engine.runs.store import Run, RunStore
-from engine.training.checkpoint import load_checkpoint
+from engine.training.snapshots import _load_checkpoint
 from tests.journeys.command import SETTINGS, atft, atft_here, start, start_run, wait_for_event
 
 # More epochs than elsewhere, so that a kill finds an epoch to be in the middle of, and a gate that the
@@ -55,7 +55,7 @@ def reached(step: int) -> Callable[[RunEvent], bool]:
 
 
 def assert_same_result(run: Run, other: Run) -> None:
-    a, b = (load_checkpoint(r.path("checkpoints"), "kept") for r in (run, other))
+    a, b = (_load_checkpoint(r.path("checkpoints"), "kept") for r in (run, other))
     assert a.tensors.keys() == b.tensors.keys()
     assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
     assert summary(run) == summary(other)
@@ -106,7 +106,7 @@ def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(mark
     done = atft_here(market, "train", "--resume", run.id, "--json", "--quiet")
     assert done.code == 0, done.err
     assert_same_result(run, unbroken)
-    a, b = (load_checkpoint(r.path(REFITTED).parent, "kept") for r in (run, unbroken))
+    a, b = (_load_checkpoint(r.path(REFITTED).parent, "kept") for r in (run, unbroken))
     assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
     notes = [event.message for event in run.events() if isinstance(event, Noted)]
     assert sum(note.startswith("refit of ") for note in notes) == 2

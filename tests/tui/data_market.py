@@ -23,7 +23,7 @@ from engine.records.audit import AuditResult, AuditSample
 from engine.runs.sink import NullSink
 from engine.stages.check import check
 from engine.stages.context import StageContext, StopFlag
-from engine.training.feature_ic import feature_rank_ics
+from engine.training.evaluate import feature_rank_ics
 
 NOW = dt.datetime(2026, 1, 5, 18, 0, tzinfo=dt.UTC)
 SETTINGS = (

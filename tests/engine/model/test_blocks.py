@@ -20,7 +20,7 @@ from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
-from engine.training.probes import gradient_norms, rank_ic
+from engine.training.step import _rank_ic, gradient_norms
 from tests.conftest import World
 
 
@@ -232,8 +232,8 @@ def test_alpha_is_not_its_complement(model: ATFTGATFAN, batch: Batch) -> None:
         with torch.no_grad():
             model.bypass.alpha.logit.copy_(torch.logit(torch.tensor(alpha)))
             scores[alpha] = model(batch).score_MH[:, 1]
-    assert float(rank_ic(scores[0.5], scores[0.999])) > 0.9
-    assert abs(float(rank_ic(scores[0.5], scores[0.001]))) < 0.5
+    assert float(_rank_ic(scores[0.5], scores[0.999])) > 0.9
+    assert abs(float(_rank_ic(scores[0.5], scores[0.001]))) < 0.5
 
 
 def test_gated_residual_closes() -> None:
@@ -269,7 +269,7 @@ def test_a_block_enters_gently(model: ATFTGATFAN, batch: Batch, block: str) -> N
     model.set_blocks([block, "bypass"] if block == "gat" else [block])
     after = model(batch).score_MH[:, 1].detach()
     assert not torch.equal(before, after)
-    assert float(rank_ic(after, before)) > 0.98
+    assert float(_rank_ic(after, before)) > 0.98
 
 
 def test_selection_starts_as_the_identity_and_its_weights_average_to_one(

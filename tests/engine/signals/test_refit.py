@@ -17,7 +17,7 @@ from engine.stages.promote import promote
 from engine.stages.sealed import champion
 from engine.stages.signals import open_ensemble
 from engine.stages.train import train
-from engine.training.checkpoint import load_checkpoint
+from engine.training.snapshots import _load_checkpoint
 from tests.engine.signals.desk import Desk
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -99,7 +99,7 @@ def test_the_package_holds_the_refitted_weights_and_days_they_have_not_learned(
     assert model.members()[0].paths[0].read_bytes() == next(
         (kept / "refit").glob("kept-*/tensors.safetensors")
     ).read_bytes()  # fmt: skip
-    ours, theirs = (load_checkpoint(run.path("checkpoints"), "kept") for run in (first, second))
+    ours, theirs = (_load_checkpoint(run.path("checkpoints"), "kept") for run in (first, second))
     assert all(tensor.equal(theirs.tensors[name]) for name, tensor in ours.tensors.items())
     context = refit_desk.context(training__refit=True)
     dataset = load_dataset(context, context.sink, in_memory=False)

@@ -13,10 +13,9 @@ from torch import nn
 from engine.errors import EngineError, GateError, IntegrityError
 from engine.files import write_manifest
 from engine.records.train import PhaseResult
-from engine.training import checkpoint
-from engine.training.checkpoint import load_checkpoint, save_checkpoint
+from engine.training import snapshots
 from engine.training.progress import Progress
-from engine.training.snapshots import Snapshots
+from engine.training.snapshots import Snapshots, _load_checkpoint, _save_checkpoint
 
 
 class Killed(BaseException):
@@ -28,12 +27,12 @@ def tensors(value: float) -> dict[str, torch.Tensor]:
 
 
 def value_of(root: Path) -> float:
-    return float(load_checkpoint(root, "best").tensors["weight"][0, 0])
+    return float(_load_checkpoint(root, "best").tensors["weight"][0, 0])
 
 
 def test_round_trip_with_nan_in_the_state(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, "best", tensors(1.5), {"epoch": 3, "loss": float("nan")})
-    loaded = load_checkpoint(tmp_path, "best")
+    _save_checkpoint(tmp_path, "best", tensors(1.5), {"epoch": 3, "loss": float("nan")})
+    loaded = _load_checkpoint(tmp_path, "best")
     assert torch.equal(loaded.tensors["weight"], tensors(1.5)["weight"])
     assert loaded.state == {"epoch": 3, "loss": None}
 
@@ -44,7 +43,7 @@ def test_round_trip_with_nan_in_the_state(tmp_path: Path) -> None:
 def test_a_kill_at_any_step_leaves_a_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    save_checkpoint(tmp_path, "best", tensors(1.0), {})
+    _save_checkpoint(tmp_path, "best", tensors(1.0), {})
 
     def die(*args: object, **kwargs: object) -> None:
         if step == "shutil.rmtree" and kwargs.get("ignore_errors"):
@@ -52,20 +51,20 @@ def test_a_kill_at_any_step_leaves_a_whole_checkpoint(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"engine.training.checkpoint.{step}", die)
+        patch.setattr(f"engine.training.snapshots.{step}", die)
         with pytest.raises(Killed):
-            save_checkpoint(tmp_path, "best", tensors(2.0), {})
+            _save_checkpoint(tmp_path, "best", tensors(2.0), {})
     assert value_of(tmp_path) == (2.0 if step == "shutil.rmtree" else 1.0)
 
-    save_checkpoint(tmp_path, "best", tensors(3.0), {})
+    _save_checkpoint(tmp_path, "best", tensors(3.0), {})
     assert value_of(tmp_path) == 3.0
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1, "nothing is left over"
 
 
 def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, "best", tensors(1.0), {"epoch": 1})
+    _save_checkpoint(tmp_path, "best", tensors(1.0), {"epoch": 1})
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
-    for name in (checkpoint.TENSORS, checkpoint.STATE):
+    for name in (snapshots.TENSORS, snapshots.STATE):
         path = folder / name
         good = path.read_bytes()
         for position in range(0, len(good), max(1, len(good) // 40)):
@@ -73,7 +72,7 @@ def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
             bad[position] ^= 0x10
             path.write_bytes(bytes(bad))
             with pytest.raises(IntegrityError, match=name):
-                load_checkpoint(tmp_path, "best")
+                _load_checkpoint(tmp_path, "best")
         path.write_bytes(good)
     assert value_of(tmp_path) == 1.0
 
@@ -94,13 +93,13 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(
 ) -> None:
     """The tensors' file is a pickle, in torch's zip or plain, and every hash around it is right."""
     ran, root, made = tmp_path / "ran", tmp_path / "checkpoints", io.BytesIO()
-    save_checkpoint(root, "best", tensors(1.0), {})
+    _save_checkpoint(root, "best", tensors(1.0), {})
     folder = next(path for path in root.iterdir() if path.is_dir())
     (torch.save if module is torch else pickle.dump)({"weight": Hostile(ran)}, made)
-    (folder / checkpoint.TENSORS).write_bytes(made.getvalue())
+    (folder / snapshots.TENSORS).write_bytes(made.getvalue())
     write_manifest(folder, {"name": "best"})
     with pytest.raises(IntegrityError, match="not readable"):
-        load_checkpoint(root, "best")
+        _load_checkpoint(root, "best")
     assert not ran.exists()
     made.seek(0)
     module.load(made, **({"weights_only": False} if module is torch else {}))
@@ -108,24 +107,24 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(
 
 
 def test_cut_and_missing_files_are_named(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, "best", tensors(1.0), {})
+    _save_checkpoint(tmp_path, "best", tensors(1.0), {})
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
-    copy = folder / checkpoint.TENSORS
+    copy = folder / snapshots.TENSORS
     content = copy.read_bytes()
     copy.write_bytes(content[:20])
-    with pytest.raises(IntegrityError, match=checkpoint.TENSORS):
-        load_checkpoint(tmp_path, "best")
+    with pytest.raises(IntegrityError, match=snapshots.TENSORS):
+        _load_checkpoint(tmp_path, "best")
     copy.unlink()
     with pytest.raises(IntegrityError, match="missing"):
-        load_checkpoint(tmp_path, "best")
+        _load_checkpoint(tmp_path, "best")
     shutil.rmtree(folder)
     with pytest.raises(EngineError, match=r"manifest\.json"):
-        load_checkpoint(tmp_path, "best")
+        _load_checkpoint(tmp_path, "best")
 
 
 def test_weights_of_another_run_are_refused_and_the_difference_is_named() -> None:
     with pytest.raises(GateError) as caught:
-        checkpoint.require_same(
+        snapshots._require_same(
             {"data": "aaa", "window": 20, "model": {"hidden": 32}},
             {"data": "bbb", "window": 20, "model": {"hidden": 64}},
             "checkpoint best",
@@ -138,7 +137,7 @@ def test_weights_of_another_run_are_refused_and_the_difference_is_named() -> Non
 def test_long_values_are_told_whole_and_of_lists_what_differs() -> None:
     names, long = [f"feature_{n}" for n in range(50)], "x" * 200
     with pytest.raises(GateError) as caught:
-        checkpoint.require_same(
+        snapshots._require_same(
             {"features": names, "note": long, "order": [1, 2]},
             {"features": [*names[1:], "mine"], "note": long + "y", "order": [2, 1]},
             "checkpoint best",
@@ -163,14 +162,14 @@ def test_an_optimiser_goes_on_exactly_where_it_was() -> None:
 
     model, optimizer = build()
     step(model, optimizer, 5)
-    packed, state = checkpoint.pack_optimizer(optimizer)
+    packed, state = snapshots._pack_optimizer(optimizer)
     packed = {key: value.clone() for key, value in packed.items()}
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     step(model, optimizer, 4)
 
     other, fresh = build()
     other.load_state_dict(weights)
-    checkpoint.unpack_optimizer(fresh, packed, state)
+    snapshots._unpack_optimizer(fresh, packed, state)
     step(other, fresh, 4)
     assert all(
         torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True)
@@ -178,9 +177,9 @@ def test_an_optimiser_goes_on_exactly_where_it_was() -> None:
 
 
 def test_random_states_come_back() -> None:
-    states = {key: value.clone() for key, value in checkpoint.pack_rng().items()}
+    states = {key: value.clone() for key, value in snapshots._pack_rng().items()}
     first = torch.rand(5)
-    checkpoint.restore_rng(states)
+    snapshots._restore_rng(states)
     assert torch.equal(torch.rand(5), first)
 
 

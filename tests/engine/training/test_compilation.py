@@ -14,17 +14,17 @@ from engine.model.dropout import Dropout
 from engine.model.temporal import WindowLSTM, lstm_by_formula
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
-from engine.training.compilation import (
+from engine.training.device import Runtime
+from engine.training.optimizer import build_optimizer
+from engine.training.passes import StepPass
+from engine.training.step import (
     _MIN_STEPS,
-    CompileError,
+    Stepper,
+    _CompileError,
     _worth_compiling,
     compiled,
     compiled_where_it_pays,
 )
-from engine.training.device import Runtime
-from engine.training.optimizer import build_optimizer
-from engine.training.passes import StepPass
-from engine.training.step import Stepper
 from tests.conftest import World
 
 CPU = Runtime(device=torch.device("cpu"), mode="optimized", autocast=False, threads=1)
@@ -63,7 +63,7 @@ def test_only_long_runs_on_cuda_compile() -> None:
 
 def test_what_does_not_compile_runs_eagerly_and_says_so(world: World) -> None:
     def broken(*_: object) -> None:
-        raise CompileError("no C++ compiler")
+        raise _CompileError("no C++ compiler")
 
     results = {}
     for name in ("eager", "broken"):

@@ -13,12 +13,11 @@ from engine.config.file import override
 from engine.errors import GateError
 from engine.runs.events import Diagnosed
 from engine.runs.sink import ListSink
-from engine.training import probes
-from engine.training.doctor.chart import Chart
-from engine.training.doctor.doctor import Doctor, RollBack
-from engine.training.doctor.findings import StepReading, Symptom, of_epoch, of_step
-from engine.training.doctor.remedies import _REMEDIES, remedy
-from engine.training.progress import Progress, Validation
+from engine.training.doctor import _REMEDIES, Doctor, RollBack, _remedy
+from engine.training.findings import StepReading, Symptom, of_epoch, of_step
+from engine.training.monitor import _top_features
+from engine.training.progress import Chart, Progress, Validation
+from engine.training.step import gradient_norms
 from tests.engine.runs.samples import graph_worth
 
 CONFIG = DoctorConfig()
@@ -187,7 +186,7 @@ def test_every_patch_is_a_configuration_and_changes_something(
     code: str, preset: dict[str, float]
 ) -> None:
     config = override(Config(), preset, origin="test")
-    advice = remedy(code, config)  # type: ignore[arg-type]
+    advice = _remedy(code, config)  # type: ignore[arg-type]
     patched = override(config, advice.patch, origin="patch")
     assert advice.text
     assert patched != config or preset
@@ -207,9 +206,9 @@ def test_the_chart_survives_the_way_through_json() -> None:
 def test_gradient_norm_by_hand_and_absent_blocks() -> None:
     a, b = nn.Linear(2, 1), nn.Linear(2, 1)
     a.weight.grad, a.bias.grad = torch.tensor([[3.0, 0.0]]), torch.tensor([4.0])
-    assert probes.gradient_norms({"a": a, "b": b}) == {"a": 5.0}
+    assert gradient_norms({"a": a, "b": b}) == {"a": 5.0}
 
 
 def test_top_features_are_sorted_and_stable() -> None:
     weights = np.array([0.1, 0.4, 0.1, 0.4], dtype=np.float32)
-    assert list(probes.top_features(weights, ("a", "b", "c", "d"), 3)) == ["b", "d", "a"]
+    assert list(_top_features(weights, ("a", "b", "c", "d"), 3)) == ["b", "d", "a"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.training.ema import WeightAverage
+from engine.training.optimizer import WeightAverage
 
 
 def walk(average: WeightAverage, values: list[float]) -> nn.Linear:

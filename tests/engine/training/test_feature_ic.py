@@ -9,7 +9,7 @@ from scipy import stats
 from engine.dataset.split import Split
 from engine.evaluation.inference import newey_west_se
 from engine.features.catalog import find
-from engine.training.feature_ic import _DAYS, feature_rank_ics
+from engine.training.evaluate import _DAYS, feature_rank_ics
 from tests.conftest import World
 
 HORIZON = 5

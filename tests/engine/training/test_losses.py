@@ -15,7 +15,7 @@ from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model
 from engine.training import losses
 from engine.training.losses import known
-from engine.training.probes import rank_ic
+from engine.training.step import _rank_ic
 from tests.conftest import World
 
 
@@ -202,5 +202,5 @@ def test_a_day_of_weight_two_counts_twice_and_one_of_weight_zero_not_at_all(worl
 def test_device_rank_ic_equals_scipy(pairs: list[tuple[int, int]]) -> None:
     a, b = (torch.tensor(values, dtype=torch.float32) for values in zip(*pairs, strict=True))
     expected = stats.spearmanr(a, b).statistic
-    got = float(rank_ic(a, b))
+    got = float(_rank_ic(a, b))
     assert (np.isnan(got) and np.isnan(expected)) or got == pytest.approx(expected, abs=1e-9)

@@ -5,8 +5,8 @@ import torch
 
 from engine.config import Config
 from engine.config.file import override
-from engine.training import pace
-from engine.training.pace import most_steps, step_seconds
+from engine.stages import preflight
+from engine.stages.preflight import _most_steps, _step_seconds
 
 CPU = torch.device("cpu")
 
@@ -24,18 +24,18 @@ def test_steps_by_hand() -> None:
         },
         origin="test",
     )  # fmt: skip
-    assert most_steps(config, 1000) == 7 * 97
+    assert _most_steps(config, 1000) == 7 * 97
     newest = override(config, {"split.train_sessions": 80}, origin="test")
-    assert most_steps(newest, 1000) == 7 * 10
-    assert most_steps(config, 223) == 7, "one day is left: a step an epoch"
-    assert most_steps(config, 222) == 0
+    assert _most_steps(newest, 1000) == 7 * 10
+    assert _most_steps(config, 223) == 7, "one day is left: a step an epoch"
+    assert _most_steps(config, 222) == 0
 
 
 def test_a_step_is_timed_on_few_stocks_and_grows_with_the_rows(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 0 < step_seconds(config, 5, 20, CPU) < 60
-    monkeypatch.setattr(pace, "_seconds", lambda stepper, batch: float(len(batch.symbol_M)))
+    assert 0 < _step_seconds(config, 5, 20, CPU) < 60
+    monkeypatch.setattr(preflight, "_seconds", lambda stepper, batch: float(len(batch.symbol_M)))
     four = override(config, {"training.days_per_step": 4}, origin="test")
-    assert step_seconds(four, 5, 20, CPU) == 4 * 20
-    assert step_seconds(four, 5, 1280, CPU) == 4 * 1280
+    assert _step_seconds(four, 5, 20, CPU) == 4 * 20
+    assert _step_seconds(four, 5, 1280, CPU) == 4 * 1280

@@ -14,7 +14,7 @@ from engine.evaluation.judging import permutation_test
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
 from engine.records.comparison import PermutationTest
-from engine.training.permutation import _dealt, permuted_labels
+from engine.stages.load import _dealt, _permuted_labels
 from tests.conftest import World
 
 HORIZON = 5
@@ -71,7 +71,7 @@ def test_each_day_is_a_permutation_of_its_members(days: list[list[bool]], seed: 
 
 def test_permuted_labels_keep_the_day_and_its_past_and_lose_the_stock(world: World) -> None:
     features, train = world.features, world.split.train
-    given_away = permuted_labels(features, train, seed=3)
+    given_away = _permuted_labels(features, train, seed=3)
     before, after = features.forward_return_SNH, given_away.forward_return_SNH
     others = np.setdiff1d(np.arange(len(before)), train)
     np.testing.assert_array_equal(after[others], before[others])
@@ -81,7 +81,7 @@ def test_permuted_labels_keep_the_day_and_its_past_and_lose_the_stock(world: Wor
     rows = [sorted(map(tuple, table[session, member].tolist())) for table in (before, after)]
     assert rows[0] == rows[1], "whole rows move: horizons stay together"
     assert not np.array_equal(after[session, member], before[session, member])
-    again = permuted_labels(features, train, seed=3).forward_return_SNH
+    again = _permuted_labels(features, train, seed=3).forward_return_SNH
     np.testing.assert_array_equal(again, after)
     truth = [features.forward_return_SNH[s, features.member_SN[s], 0] for s in train]
     moved = [after[s, features.member_SN[s], 0] for s in train]
@@ -131,7 +131,7 @@ def choice_on_permuted_labels(
     """A training in miniature, 16 times: of 20 random directions the one with the best validation IC."""
     series = []
     for seed in range(16):
-        labels = permuted_labels(features, permuted, seed)
+        labels = _permuted_labels(features, permuted, seed)
         direction_FR = np.random.default_rng(seed).standard_normal((len(features.features), 20))
         on_validation_R = np.nanmean(daily_ic(labels, split.validation, direction_FR), axis=0)
         best = int(on_validation_R.argmax())

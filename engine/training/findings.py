@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.config import DoctorConfig
-from engine.training.doctor.chart import Chart
-from engine.training.progress import Validation
+from engine.training.progress import Chart, Validation
 
 Code = Literal[
     "graph_starved", "gate_stuck", "scores_collapsed", "exploding", "non_finite", "overfitting"

@@ -20,7 +20,7 @@ from engine.config import QualityConfig
 from engine.data.files_source import read_files
 from engine.data.quality import examine
 from engine.data.tables import RawTables
-from engine.records.flags import BREAK, SPLIT
+from engine.records.quality import BREAK, SPLIT
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10)
 HISTORY = 60

@@ -15,7 +15,6 @@ from typing import Any, Literal, TypeVar
 from atft_tui.readings.files import FILES, checked, readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST, read_parquet
-from engine.records.audit import AUDIT, AuditResult
 from engine.records.features import (
     CATALOG,
     B,
@@ -28,8 +27,16 @@ from engine.records.features import (
     feature_source,
     newest,
 )
-from engine.records.flags import EVENTS, FLAG_NAMES
-from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport
+from engine.records.preflight import AUDIT, AuditResult
+from engine.records.quality import (
+    EVENTS,
+    FLAG_NAMES,
+    QUALITY,
+    REPORT,
+    CheckedQuality,
+    Hit,
+    QualityReport,
+)
 from engine.records.record import RecordError
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 

@@ -17,10 +17,9 @@ from atft_tui.readings.signal import TopOrder, top_orders
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
-from engine.records.audit import AUDIT, AuditResult
 from engine.records.backtest import BACKTEST
 from engine.records.champion import ChampionEntry
-from engine.records.drill import DRILL, DrillResult
+from engine.records.preflight import AUDIT, DRILL, AuditResult, DrillResult
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.run import RunSummary, Sharpe
 from engine.records.shadow import LiveRecord, ShadowLedger

@@ -28,7 +28,7 @@ from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.lines import line
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
-from engine.records.drill import DrillOutcome
+from engine.records.preflight import DrillOutcome
 from engine.records.run import RunSummary
 
 DOORS = {

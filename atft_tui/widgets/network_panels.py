@@ -13,7 +13,7 @@ from atft_tui.widgets import strips
 from atft_tui.widgets.lines import beside, cell, cut, line, page
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import COLLAPSED_RATIO, is_noise
-from engine.records.worth import Worth
+from engine.records.rank_ic import Worth
 from engine.runs.state import NetworkState, RunState
 
 _DEVIATION = 8

@@ -20,7 +20,7 @@ from engine.features.catalog import asked_for
 from engine.features.compute import longest_reach
 from engine.features.feature_set import FeatureSet
 from engine.features.targets import forward_returns
-from engine.records.audit import AuditCheck, AuditResult, AuditSample, Leak
+from engine.records.preflight import AuditCheck, AuditResult, AuditSample, Leak
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 

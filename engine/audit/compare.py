@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.audit.world import World
 from engine.data.universe import Universe
-from engine.records.audit import Leak
+from engine.records.preflight import Leak
 
 TOO_EARLY = "uses rows of its table before the day they became available"
 

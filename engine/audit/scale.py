@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from engine.errors import DataError
-from engine.records.audit import Leak
+from engine.records.preflight import Leak
 
 _PARTS = 4
 """Parts that each stock's bars are cut into: the oldest is held against the newest."""

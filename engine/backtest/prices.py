@@ -15,7 +15,7 @@ from engine.data.panel import Panel
 from engine.errors import DataError
 from engine.evaluation.factor import Forward
 from engine.portfolio.market_data import MarketData, Matrix, forward_fill, positions
-from engine.records.flags import BREAK, PROCEEDS
+from engine.records.quality import BREAK, PROCEEDS
 
 _WORTHLESS = 1e-9
 """Share of the last price that a total loss leaves: simulators refuse a price of exactly 0."""

@@ -16,7 +16,7 @@ from engine.config import Config
 from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
-from engine.records.own_features import accepted_texts
+from engine.records.features import accepted_texts
 from engine.workspace import config_files
 
 PRESETS: dict[str, dict[str, object]] = {

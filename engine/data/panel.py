@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.config import Market
 from engine.data.calendar import exchange_of, sessions_per_year
 from engine.errors import DataError
-from engine.records.flags import BREAK, PROCEEDS
+from engine.records.quality import BREAK, PROCEEDS
 
 _PRICES = ("high", "low", "close", "close_raw")
 _COLUMNS = ("open", *_PRICES, "volume", "turnover")
@@ -96,7 +96,7 @@ class Panel:
     returns are total returns), ``open`` null where the source had none; ``close_raw`` as quoted; ``volume``
     in shares on the scale of splits alone; ``turnover`` in quote currency; ``dividend`` in quote currency a
     share of the ex-date; ``reinvested``: how much of the scale is dividends (close / reinvested is the price
-    alone); ``flags``: bits of `engine.records.flags`.
+    alone); ``flags``: bits of `engine.records.quality`.
     """
 
     frame: pl.DataFrame

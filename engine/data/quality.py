@@ -18,8 +18,16 @@ from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
-from engine.records import flags
-from engine.records.quality import LISTED, DataFinding, Level, QualityReport, Verdict
+from engine.records.quality import (
+    ACTION,
+    LISTED,
+    PROCEEDS,
+    VENDOR_SPLIT,
+    DataFinding,
+    Level,
+    QualityReport,
+    Verdict,
+)
 
 _Vector = NDArray[np.float64]
 _YEAR = 252
@@ -96,12 +104,12 @@ def _events(
         dividend_M = np.where(repeated_M | ours_M, folded.dividend_M, dividend_M)
     usable_M = np.isfinite(adjustment_M) & (adjustment_M > 0.0)
     adjustment_M = np.where(usable_M, adjustment_M, 1.0)
-    told_M = np.where(adjustment_M == 1.0, 0, flags.VENDOR_SPLIT).astype(np.int32)
+    told_M = np.where(adjustment_M == 1.0, 0, VENDOR_SPLIT).astype(np.int32)
     acted_M = ours_M & ((folded.adjustment_M != 1.0) | (folded.worth_M > 0.0))
-    told_M[acted_M] = flags.ACTION
+    told_M[acted_M] = ACTION
     if len(paid):
         keys = bars.select("date", "symbol").with_row_index("m")
-        told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= flags.PROCEEDS
+        told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= PROCEEDS
     return adjustment_M, dividend_M, folded.worth_M, told_M
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.data.memory import State
 from engine.data.splits import ENOUGH, LEAST, crowded, crowding, judge
-from engine.records.flags import (
+from engine.records.quality import (
     ACTION,
     BREAK,
     DIVIDEND,

@@ -10,8 +10,22 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair
-from engine.records import flags
-from engine.records.quality import LISTED, DataFinding, Example, Level
+from engine.records.quality import (
+    ACTION,
+    BREAK,
+    DIVIDEND,
+    DOUBTED,
+    FROZEN,
+    LISTED,
+    NO_DIVIDEND,
+    PROCEEDS,
+    RANGE,
+    SPLIT,
+    VENDOR_SPLIT,
+    DataFinding,
+    Example,
+    Level,
+)
 
 _Mask = NDArray[np.bool_]
 _DIVIDEND_ACTIONS = {"reinvest": "put back into returns", "ignore": "left out of returns"}
@@ -45,7 +59,7 @@ class Walked:
     @property
     def traded_M(self) -> _Mask:
         """Those rows ``[M]`` that are no payment to holders in the end."""
-        return np.asarray(self.in_M & ((self.flag_M & flags.PROCEEDS) == 0))
+        return np.asarray(self.in_M & ((self.flag_M & PROCEEDS) == 0))
 
     @property
     def high_below_low_M(self) -> _Mask:
@@ -117,13 +131,13 @@ _ROW_RULES = (
     _RowRule("unit_jump", "error", _fate(repair.UNIT),
              f"row held out; rescaled after {repair.PATIENCE} sessions",
              "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
-    _RowRule("suspected_split", "error", _flag(flags.SPLIT), "{split}",
+    _RowRule("suspected_split", "error", _flag(SPLIT), "{split}",
              "overnight change by a ratio of small whole numbers that no trading explains"),
-    _RowRule("break", "error", _flag(flags.BREAK), "{broken}",
+    _RowRule("break", "error", _flag(BREAK), "{broken}",
              "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
-    _RowRule("doubtful_factor", "error", _flag(flags.DOUBTED), "not applied",
+    _RowRule("doubtful_factor", "error", _flag(DOUBTED), "not applied",
              "adjustment factor that makes the quoted jump larger"),
-    _RowRule("bad_dividend", "error", _flag(flags.NO_DIVIDEND), "not applied",
+    _RowRule("bad_dividend", "error", _flag(NO_DIVIDEND), "not applied",
              "dividend or spin-off that is negative or not below the price"),
     _RowRule("bad_adjustment", "error", lambda w: w.in_M & w.absurd_M, "taken as 1",
              "adjustment factor not positive and finite"),
@@ -131,21 +145,21 @@ _ROW_RULES = (
     _RowRule("zero_open", "warning",
              lambda w: w.traded_M & ~(w.bars["open"].fill_null(0.0).to_numpy() > 0),
              "open treated as missing", "open is 0 or missing"),
-    _RowRule("range_violation", "warning", _flag(flags.RANGE), "range widened",
+    _RowRule("range_violation", "warning", _flag(RANGE), "range widened",
              "open or close outside low..high"),
     _RowRule("jump", "warning", _fate(repair.JUMP), "row held out for one session",
              "{move} that the next bar confirms"),
-    _RowRule("frozen", "warning", _flag(flags.FROZEN), "kept",
+    _RowRule("frozen", "warning", _flag(FROZEN), "kept",
              "close unchanged for {frozen} sessions"),
     _RowRule("zero_volume", "info", lambda w: w.traded_M & (w.volume_M == 0) & ~w.negative_M,
              "kept", "nothing traded, or volume missing"),
-    _RowRule("vendor_split", "info", _flag(flags.VENDOR_SPLIT), "later prices rescaled",
+    _RowRule("vendor_split", "info", _flag(VENDOR_SPLIT), "later prices rescaled",
              "the source gives an adjustment factor"),
-    _RowRule("action", "info", _flag(flags.ACTION), "later prices rescaled",
+    _RowRule("action", "info", _flag(ACTION), "later prices rescaled",
              "split or spin-off of your table of actions"),
-    _RowRule("dividend", "info", _flag(flags.DIVIDEND), "{dividend}",
+    _RowRule("dividend", "info", _flag(DIVIDEND), "{dividend}",
              "ex-date of a dividend that the data know"),
-    _RowRule("proceeds", "info", _flag(flags.PROCEEDS), "paid to who holds it",
+    _RowRule("proceeds", "info", _flag(PROCEEDS), "paid to who holds it",
              "cash a share in the end: merger or delisting of your table of actions"),
 )  # fmt: skip
 

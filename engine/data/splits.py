@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.records.flags import BREAK, SPLIT
+from engine.records.quality import BREAK, SPLIT
 
 
 def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

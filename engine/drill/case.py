@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.records.drill import DrillVerdict
+from engine.records.preflight import DrillVerdict
 
 if TYPE_CHECKING:
     from engine.drill.bench import Ending, Workbench

@@ -16,7 +16,7 @@ from engine.drill.lab import Lab
 from engine.errors import EngineError, GateError, Interrupted, UsageError
 from engine.plain_text import clean_lines
 from engine.records import record
-from engine.records.drill import DRILL, DrillOutcome, DrillResult
+from engine.records.preflight import DRILL, DrillOutcome, DrillResult
 from engine.runs.events import Noted, Warned
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table

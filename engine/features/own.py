@@ -23,7 +23,7 @@ from engine.features.feature import AT_CLOSE, Feature
 from engine.features.own_code import by_code
 from engine.features.plan import Plan
 from engine.files import parse_toml, text_digest
-from engine.records.own_features import CODE, FOLDER
+from engine.records.features import CODE, FOLDER
 
 OWN = "own"
 """Family of features whose file has only one."""

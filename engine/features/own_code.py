@@ -10,7 +10,7 @@ from engine.errors import ConfigError, UsageError
 from engine.features.context import Array, Context
 from engine.features.feature import AT_CLOSE, Feature
 from engine.files import text_digest
-from engine.records.own_features import CODE, FOLDER
+from engine.records.features import CODE, FOLDER
 from engine.workspace_code import UserModule
 
 _PAGE = "docs/features.md"

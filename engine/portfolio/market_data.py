@@ -19,7 +19,7 @@ from engine.data.panel import Panel
 from engine.data.tables import WAY_OUT, with_sector
 from engine.errors import ConfigError, DataError
 from engine.features import rolling
-from engine.records.flags import PROCEEDS
+from engine.records.quality import PROCEEDS
 
 Matrix = NDArray[np.float64]
 _UNKNOWN = "unknown"

@@ -1,17 +1,128 @@
-"""What `preflight` says of a run before it begins, and the rows that files alone can tell."""
+"""What was proved of a workspace before a run begins: ``audit.json`` says what the look-ahead audit found,
+``drill.json`` which faults were injected into a copy of it; and the rows that `preflight` makes of such
+files.
+"""
 
+from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
 from engine.records import record
-from engine.records.audit import AUDIT, read_audit
-from engine.records.drill import read_drill
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.snapshot import current_id
 
+DRILL = "drill.json"
+DrillVerdict = Literal["survived", "failed", "silent", "not tried"]
+AUDIT = "audit.json"
 _PreflightVerdict = Literal["ok", "warn", "stop"]
+
+
+class DrillOutcome(Struct, frozen=True, kw_only=True):
+    """One fault and what was seen."""
+
+    case: str
+    kind: str
+    verdict: DrillVerdict
+    done: str
+    """What was done to the copy."""
+    seen: str
+    """What the product made of it, or why it was not tried."""
+    seconds: float = 0.0
+
+
+class DrillResult(Struct, frozen=True, kw_only=True):
+    """A drill of all cases."""
+
+    at: str
+    """When it ended. UTC, ISO 8601."""
+    seconds: float
+    outcomes: tuple[DrillOutcome, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no fault did harm; one that could not be tried on this machine does not count."""
+        return all(one.verdict in ("survived", "not tried") for one in self.outcomes)
+
+    @property
+    def line(self) -> str:
+        """``survived 40, failed 1, silent 0, not tried 2``."""
+        found = Counter(one.verdict for one in self.outcomes)
+        return ", ".join(f"{verdict} {found[verdict]}" for verdict in get_args(DrillVerdict))
+
+
+def read_drill(workspace: Path) -> DrillResult | None:
+    """The workspace's last drill; None before the first, RecordError if the file is damaged."""
+    return record.read_if_there(workspace / DRILL, DrillResult)
+
+
+class Leak(Struct, frozen=True, kw_only=True):
+    """Something up to a session that changed with what came after it."""
+
+    check: str
+    name: str
+    """The offending column, edge or rule."""
+    day: str
+    """First day that changed, ISO date."""
+    symbol: str = ""
+    """A stock that changed on that day; empty for the market."""
+    detail: str = ""
+    ahead: int | None = None
+    """Sessions that it looks ahead, where the deep audit measured it."""
+
+
+class AuditCheck(Struct, frozen=True, kw_only=True):
+    """One check and its outcome."""
+
+    name: str
+    passed: bool | None
+    """None: it could not be made."""
+    detail: str = ""
+
+
+class AuditSample(Struct, frozen=True, kw_only=True):
+    """How much of the market was looked at."""
+
+    stocks: int = 0
+    sessions: int = 0
+    columns: int = 0
+
+
+class AuditResult(Struct, frozen=True, kw_only=True):
+    """The outcome of one audit, and of which data, rules and settings it is."""
+
+    verdict: Literal["passed", "failed"]
+    checks: tuple[AuditCheck, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is no leak, but should be known."""
+    cuts: tuple[str, ...] = ()
+    """ISO dates after which the future was altered."""
+    sample: AuditSample = AuditSample()
+    snapshot: str = ""
+    session: str = ""
+    """Newest session of the snapshot, ISO date."""
+    chain: str = ""
+    """Digest of that session and all before it."""
+    rules: str = ""
+    """Digest of the rules between the source and the network's input."""
+    config: str = ""
+    deep: bool = False
+    run: str | None = None
+    """Whose scores were audited too."""
+    when: str = ""
+    """UTC, ISO 8601."""
+
+    @property
+    def passed(self) -> bool:
+        """True without a leak."""
+        return self.verdict == "passed"
+
+
+def read_audit(workspace: Path) -> AuditResult | None:
+    """The workspace's last audit; None before the first, RecordError if the file is damaged."""
+    return record.read_if_there(workspace / AUDIT, AuditResult)
 
 
 class PreflightRow(Struct, frozen=True):

@@ -1,12 +1,19 @@
-"""The shadow ledger: sealed signals filled at real prices, and what the gap to the backtest is made of."""
+"""The shadow ledger: sealed signals filled at real prices, and what the gap to the backtest is made of; and
+the fills that the account had, as they were read back.
+"""
 
 import math
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct, field
 
+from engine.errors import IntegrityError
+from engine.records import record
 from engine.records.card import LiveRankIC
 from engine.records.figure import SURE, is_noise
+from engine.records.orders import Side
+from engine.records.seal import SealPlace
 
 Entry = Literal["open", "close", "fills"]
 SIMULATED: tuple[Entry, ...] = ("open", "close")
@@ -16,6 +23,9 @@ ACTUAL: Entry = "fills"
 ENTRIES = (*SIMULATED, ACTUAL)
 PARTS = ("revision", "sizing", "rounding", "missed", "cost")
 """What the gap between backtest and fill is made of."""
+
+FOLDER = "fills"
+"""Below ``WORKSPACE/signals``."""
 
 
 class ShadowParts(Struct, frozen=True, kw_only=True):
@@ -110,3 +120,72 @@ class ShadowLedger(Struct, frozen=True, kw_only=True):
     """Empty in a ledger of an earlier version."""
     live: dict[str, LiveRecord]
     """Model -> how its scores turned out."""
+
+
+class OrderFill(Struct, frozen=True, kw_only=True):
+    """An order and what was traded of it."""
+
+    code: str
+    side: Side
+    ordered: int
+    """Shares."""
+    filled: float
+    """Shares; 0 = missed."""
+    price: float = math.nan
+    """Mean over the fills, weighted by shares; NaN without one."""
+    close: float
+    """The sealed close: the price at which the order was decided."""
+    commission: float = 0.0
+    fills: int = 0
+
+    @property
+    def slippage(self) -> float:
+        """How much worse than the close it was filled, basis points; negative = better, NaN = not filled."""
+        sign = 1.0 if self.side == "buy" else -1.0
+        return sign * (self.price / self.close - 1.0) * 1e4
+
+
+class SessionFills(Struct, frozen=True, kw_only=True):
+    """All orders of one seal."""
+
+    session: str
+    revision: int
+    seal: str
+    """Digest of the seal; of another one these fills say nothing."""
+    file: str
+    """Name of the file that they were read from."""
+    at: str
+    """When that was, UTC, ISO 8601."""
+    orders: tuple[OrderFill, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missed(self) -> tuple[OrderFill, ...]:
+        """Orders of which nothing was traded."""
+        return tuple(order for order in self.orders if not order.filled)
+
+    @property
+    def slippage(self) -> float:
+        """Mean of the orders' slippage, basis points, weighted by what was traded; NaN without a fill."""
+        known = [order for order in self.orders if order.filled]
+        value = math.fsum(order.filled * order.close for order in known)
+        lost = math.fsum(order.filled * order.close * order.slippage for order in known)
+        return lost / value if value else math.nan
+
+
+def fills_path(signals: Path, place: SealPlace) -> Path:
+    """Where the fills of a seal lie; ``signals``: ``WORKSPACE/signals``."""
+    return signals / FOLDER / f"{place.word}.json"
+
+
+def read_fills(signals: Path, place: SealPlace, seal: str) -> SessionFills | None:
+    """The fills of the seal with this digest; None where none were read back.
+
+    IntegrityError for fills of another seal of that name.
+    """
+    found = record.read_if_there(fills_path(signals, place), SessionFills)
+    if found is not None and found.seal != seal:
+        raise IntegrityError(
+            f"{fills_path(signals, place)}: is of another seal", hint="read the fills back again"
+        )
+    return found

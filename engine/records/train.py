@@ -9,8 +9,14 @@ from msgspec import UNSET, Struct, UnsetType
 from engine.errors import IntegrityError
 from engine.records import record
 from engine.records.protocol import JudgedDays, SpanName
-from engine.records.rank_ic import MeanFigure, PairedDifference, RankICSummary, YearFigure
-from engine.records.worth import GraphWorth, Worth
+from engine.records.rank_ic import (
+    GraphWorth,
+    MeanFigure,
+    PairedDifference,
+    RankICSummary,
+    Worth,
+    YearFigure,
+)
 
 TRAIN = "train.json"
 NETWORK = "network"

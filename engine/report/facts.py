@@ -16,9 +16,9 @@ from engine.errors import EngineError, IntegrityError
 from engine.files import Json, read_parquet
 from engine.portfolio.prediction import Weights
 from engine.records import record
-from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
 from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
+from engine.records.preflight import AuditResult, read_audit
 from engine.records.protocol import CountedLook, JudgedDays
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.rank_ic import RankICSummary

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.records.worth import GraphWorth, Worth
+from engine.records.rank_ic import GraphWorth, Worth
 
 Status = Literal["done", "stopped", "failed"]
 DoctorAction = Literal["warned", "rolled back", "stopped"]

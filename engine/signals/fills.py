@@ -18,8 +18,8 @@ from engine.data.reading.names import BARS, listed, match, normal
 from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers
 from engine.errors import EnvironmentProblem, UsageError
 from engine.plain_text import readable
-from engine.records.fills import OrderFill
 from engine.records.orders import Order, Side
+from engine.records.shadow import OrderFill
 from engine.signals.account import match_codes
 from engine.signals.position_rows import SYNONYMS, is_total, records_of, without_unit
 

@@ -20,7 +20,7 @@ from engine.config import Market
 from engine.evaluation.inference import newey_west_se
 from engine.portfolio.market_data import Matrix, forward_fill, price_limits
 from engine.records import record
-from engine.records.flags import BREAK, PROCEEDS
+from engine.records.quality import BREAK, PROCEEDS
 from engine.records.shadow import (
     ACTUAL,
     ENTRIES,

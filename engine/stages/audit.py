@@ -18,7 +18,7 @@ from engine.features.targets import forward_returns
 from engine.files import digest
 from engine.graph.graph import GraphSeries
 from engine.records import record
-from engine.records.audit import AUDIT, AuditResult, Leak
+from engine.records.preflight import AUDIT, AuditResult, Leak
 from engine.runs.events import StageStarted
 from engine.runs.sink import NullSink
 from engine.stages.context import Outcome, StageContext

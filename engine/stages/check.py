@@ -14,8 +14,13 @@ from engine.data.tables import SECURITY_SCHEMA, sector_notes
 from engine.errors import UsageError
 from engine.files import atomic_path, write_parquet
 from engine.records import record
-from engine.records.flags import FLAG_NAMES
-from engine.records.quality import QUALITY, CheckedQuality, QualityReport, SessionCoverage
+from engine.records.quality import (
+    FLAG_NAMES,
+    QUALITY,
+    CheckedQuality,
+    QualityReport,
+    SessionCoverage,
+)
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -172,7 +177,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
 
     ``open, high, low, close`` on the continuous total-return scale; ``close_raw`` as quoted; ``volume`` in
     shares of the stock's first bar; ``factor`` = close / close_raw; ``dividend`` a share, as quoted;
-    ``flags``: names of `engine.records.flags.FLAG_NAMES`, joined by ``|``.
+    ``flags``: names of `engine.records.quality.FLAG_NAMES`, joined by ``|``.
     """
     path = Path(output)
     if path.suffix.lower() not in _ENDINGS:

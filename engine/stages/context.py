@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.config.file import Origins, override
 from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
 from engine.files import Json, digest
-from engine.records.own_features import CODE
+from engine.records.features import CODE
 from engine.runs import lock
 from engine.runs.events import Noted, RunFinished, RunStarted, Status
 from engine.runs.launch import ControlFiles, world_size

@@ -17,7 +17,6 @@ from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
 from engine.portfolio.prediction import score_column
-from engine.records.audit import AuditResult, read_audit
 from engine.records.card import (
     AuditEvidence,
     DataEvidence,
@@ -28,6 +27,7 @@ from engine.records.card import (
     QualityEvidence,
     StepEvidence,
 )
+from engine.records.preflight import AuditResult, read_audit
 from engine.records.quality import QualityReport
 from engine.records.seal import SealPlace, read_seal
 from engine.signals.models import Model

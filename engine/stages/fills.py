@@ -10,8 +10,8 @@ from engine.data.calendar import exchange_of, sessions_between
 from engine.errors import UsageError
 from engine.records import record
 from engine.records.figure import DASH
-from engine.records.fills import SessionFills, fills_path
 from engine.records.orders import Order, rows_of
+from engine.records.shadow import SessionFills, fills_path
 from engine.signals.fills import assigned, read_fill_file
 from engine.signals.seal import SealStore, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock

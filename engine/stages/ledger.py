@@ -20,10 +20,18 @@ from engine.files import strict, write_parquet
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.figure import Figure
-from engine.records.fills import SessionFills, read_fills
 from engine.records.orders import Order, Positions, rows_of
 from engine.records.seal import Seal, SealKey, SignalInputs, read_seal
-from engine.records.shadow import ACTUAL, PARTS, SIMULATED, LiveRecord, ShadowLedger, ShadowRow
+from engine.records.shadow import (
+    ACTUAL,
+    PARTS,
+    SIMULATED,
+    LiveRecord,
+    SessionFills,
+    ShadowLedger,
+    ShadowRow,
+    read_fills,
+)
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack

@@ -20,7 +20,7 @@ from engine.features.rolling import BLOCK
 from engine.files import digest
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
-from engine.records.own_features import changed_since
+from engine.records.features import changed_since
 from engine.records.quality import QualityReport
 from engine.runs.events import Noted, StageStarted
 from engine.runs.sink import EventSink

@@ -18,7 +18,7 @@ from engine.features.sets import SETS
 from engine.files import read_toml_text, write_text
 from engine.hashes import sha256
 from engine.records import record
-from engine.records.own_features import (
+from engine.records.features import (
     ACCEPTED,
     FOLDER,
     Acceptance,

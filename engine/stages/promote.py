@@ -14,9 +14,9 @@ from engine.evaluation.rank_ic import rank_ic_series
 from engine.files import digest
 from engine.portfolio.prediction import score_column
 from engine.records import record
-from engine.records.audit import read_audit
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.figure import Figure, is_noise
+from engine.records.preflight import read_audit
 from engine.records.train import BLEND, Rival, TrainResult, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run

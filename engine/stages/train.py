@@ -15,7 +15,7 @@ from engine.features.feature_set import FeatureSet
 from engine.files import read_parquet, write_parquet
 from engine.model.build import parameter_table
 from engine.records import record
-from engine.records.rank_ic import RankICSummary
+from engine.records.rank_ic import RankICSummary, Worth
 from engine.records.train import (
     BLEND,
     NETWORK,
@@ -26,7 +26,6 @@ from engine.records.train import (
     Spans,
     TrainResult,
 )
-from engine.records.worth import Worth
 from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, Noted, StageStarted
 from engine.runs.fold import fold
 from engine.runs.scoreboard import Monitors, scoreboard

@@ -9,8 +9,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from engine.records import record
+from engine.records.rank_ic import GraphWorth
 from engine.records.train import PhaseResult
-from engine.records.worth import GraphWorth
 
 
 class Chart(Struct, kw_only=True):

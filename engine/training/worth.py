@@ -15,7 +15,7 @@ from engine.dataset.batch import Batch
 from engine.evaluation.inference import mean_figure
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.records.worth import GraphWorth, Worth
+from engine.records.rank_ic import GraphWorth, Worth
 from engine.training.scoring import OtherGraph, ScoredDays
 
 WINDOW = "window"

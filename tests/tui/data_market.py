@@ -19,7 +19,7 @@ from engine.dataset.split import Split
 from engine.features.feature_set import build_features
 from engine.graph.build import build_graphs
 from engine.records import record
-from engine.records.audit import AuditResult, AuditSample
+from engine.records.preflight import AuditResult, AuditSample
 from engine.runs.sink import NullSink
 from engine.stages.check import check
 from engine.stages.context import StageContext, StopFlag

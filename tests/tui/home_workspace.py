@@ -7,9 +7,9 @@ from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.files import write_json, write_manifest, write_text
 from engine.records import record
-from engine.records.audit import AUDIT, AuditResult
 from engine.records.card import Card, Light, TradeFigures, Verdict
 from engine.records.orders import Order, rows_csv
+from engine.records.preflight import AUDIT, AuditResult
 from engine.records.quality import QUALITY, CheckedQuality, NamesPerSession, SessionCoverage
 from engine.records.seal import Seal, SealManifest
 from engine.records.shadow import LiveRecord, ShadowLedger

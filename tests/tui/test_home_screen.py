@@ -16,7 +16,7 @@ from atft_tui.screens.dialogs import RowDialog
 from atft_tui.screens.home import HomeScreen
 from atft_tui.widgets.backtest.equity import EquityPanel
 from engine.records import record
-from engine.records.drill import DRILL, DrillOutcome, DrillResult
+from engine.records.preflight import DRILL, DrillOutcome, DrillResult
 from engine.runs import lock
 from tests.engine.runs.samples import training
 from tests.tui import home_workspace as made

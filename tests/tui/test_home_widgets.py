@@ -19,8 +19,8 @@ from atft_tui.readings.machine import GpuNews, MachineNews, PastLoad, ProcessNew
 from atft_tui.widgets.home_panels import PANELS, HomePanel, countdown, freshness
 from atft_tui.widgets.lines import Lines
 from engine.records.card import Card, Light
-from engine.records.drill import DrillOutcome, DrillResult
 from engine.records.figure import is_noise
+from engine.records.preflight import DrillOutcome, DrillResult
 from engine.records.rank_ic import RankICSummary
 from engine.runs.fold import fold
 from tests.engine.runs.samples import training

@@ -3,9 +3,8 @@
 import math
 
 from engine.records.figure import Figure
-from engine.records.rank_ic import PairedDifference
+from engine.records.rank_ic import PairedDifference, Worth
 from engine.records.train import SeriesRange
-from engine.records.worth import Worth
 from engine.report import charts
 from engine.report.facts import Facts
 from engine.report.sections.section import EMPTY, Column, Section, cells, flat, shown, titles

@@ -29,7 +29,7 @@ from engine.features.feature import Family
 from engine.features.feature_set import FeatureSet
 from engine.files import read_json, write_json
 from engine.graph import edges
-from engine.records.audit import AuditResult
+from engine.records.preflight import AuditResult
 from engine.records.reading import ReadingPlan
 from engine.runs.sink import NullSink
 from engine.stages.audit import _labels_only

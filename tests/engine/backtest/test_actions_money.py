@@ -22,7 +22,7 @@ from engine.data.panel import Panel
 from engine.data.quality import examine
 from engine.data.tables import RawTables
 from engine.portfolio.market_data import MarketData
-from engine.records.flags import BREAK, DIVIDEND, PROCEEDS, VENDOR_SPLIT
+from engine.records.quality import BREAK, DIVIDEND, PROCEEDS, VENDOR_SPLIT
 from tests.engine.backtest.independent import Rules, trade_all
 from tests.engine.backtest.markets import (
     FIRST,

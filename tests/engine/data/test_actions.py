@@ -11,8 +11,15 @@ from engine.config import QualityConfig
 from engine.data.memory import Memory
 from engine.data.quality import examine, examine_more
 from engine.data.tables import ACTION_SCHEMA, BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
-from engine.records.flags import ACTION, BREAK, DIVIDEND, PROCEEDS, SPLIT, VENDOR_SPLIT
-from engine.records.quality import QualityReport
+from engine.records.quality import (
+    ACTION,
+    BREAK,
+    DIVIDEND,
+    PROCEEDS,
+    SPLIT,
+    VENDOR_SPLIT,
+    QualityReport,
+)
 
 START = dt.date(2020, 1, 1)
 CONFIG = QualityConfig(max_bad_share=0.9)

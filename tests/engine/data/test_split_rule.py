@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.split_rule import RATIOS, flagged, plant, recall
 from engine.data.tables import RawTables
-from engine.records.flags import BREAK
+from engine.records.quality import BREAK
 
 
 def test_on_the_synthetic_market_splits_are_found_and_crashes_are_not(raw: RawTables) -> None:

@@ -22,7 +22,7 @@ from engine.drill.lab import Lab
 from engine.drill.room import cases as room_cases
 from engine.drill.room import synced
 from engine.errors import Interrupted, UsageError
-from engine.records.drill import DrillOutcome, DrillResult
+from engine.records.preflight import DrillOutcome, DrillResult
 from engine.runs.labels import set_note
 from engine.runs.sink import ListSink
 from engine.runs.store import Run, RunStore

@@ -7,7 +7,7 @@ from engine.config import LabelConfig, UniverseConfig
 from engine.data.panel import Panel
 from engine.data.universe import _membership_NS
 from engine.features.targets import forward_returns
-from engine.records.flags import BREAK, PROCEEDS
+from engine.records.quality import BREAK, PROCEEDS
 from tests.engine.backtest.markets import panel_of, with_actions
 
 Prices = dict[str, list[float | None]]

@@ -10,9 +10,9 @@ from msgspec import structs
 
 from engine.config import Config
 from engine.records import record
-from engine.records.audit import AuditResult
 from engine.records.backtest import SpanFigures
 from engine.records.comparison import VariantComparison
+from engine.records.preflight import AuditResult
 from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 from engine.records.record import RecordError
 from engine.records.sweep import SweepSummary

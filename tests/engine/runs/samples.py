@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.records.worth import GraphWorth, Worth
+from engine.records.rank_ic import GraphWorth, Worth
 from engine.runs.events import (
     Advanced,
     AssertionChecked,

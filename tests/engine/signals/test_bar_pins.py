@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from engine.config import ConstraintConfig
 from engine.data.panel import Panel
 from engine.portfolio.market_data import MarketData
-from engine.records.flags import PROCEEDS
+from engine.records.quality import PROCEEDS
 from engine.records.seal import SignalInputs
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
 from engine.signals.difference import _changed_bars

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.records.fills import OrderFill, SessionFills, fills_path, read_fills
 from engine.records.orders import Order
 from engine.records.record import write
 from engine.records.seal import SealPlace
-from engine.records.shadow import ACTUAL
+from engine.records.shadow import ACTUAL, OrderFill, SessionFills, fills_path, read_fills
 from engine.signals.fills import _FillFile, assigned, read_fill_file
 from engine.signals.shadow import Executed, running, shadow_row, totals
 from tests.engine.signals.test_orders import rules

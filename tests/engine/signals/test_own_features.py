@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.errors import ConfigError
-from engine.records.own_features import accepted_texts
+from engine.records.features import accepted_texts
 from engine.stages.features import features
 from engine.stages.load import load_dataset
 from engine.stages.promote import promote

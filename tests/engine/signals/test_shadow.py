@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
-from engine.records.flags import BREAK, PROCEEDS
+from engine.records.quality import BREAK, PROCEEDS
 from engine.records.shadow import PARTS, Entry, ShadowRow
 from engine.signals.shadow import (
     FilledBook,

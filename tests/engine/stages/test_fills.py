@@ -8,10 +8,9 @@ import pytest
 from engine import hashes
 from engine.errors import IntegrityError, UsageError
 from engine.records import record
-from engine.records.fills import fills_path, read_fills
 from engine.records.orders import Order, rows_of
 from engine.records.seal import read_seal
-from engine.records.shadow import ShadowLedger
+from engine.records.shadow import ShadowLedger, fills_path, read_fills
 from engine.stages.fills import fills
 from tests.engine.stages.seals import context_of
 from tests.engine.stages.test_export import BEFORE

@@ -13,10 +13,11 @@ from engine.errors import ConfigError, GateError, UsageError
 from engine.features.catalog import find, own_texts
 from engine.features.families import aligned
 from engine.records import record
-from engine.records.features import CATALOG, FeatureCatalog
-from engine.records.own_features import (
+from engine.records.features import (
     ACCEPTED,
+    CATALOG,
     AcceptedFeatures,
+    FeatureCatalog,
     accepted_texts,
     changed_since,
 )

@@ -9,8 +9,18 @@ from engine.config.file import override
 from engine.disk import there
 from engine.files import write_text
 from engine.records import record
-from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
-from engine.records.preflight import PreflightResult, PreflightRow, audit_row, rows_of_files
+from engine.records.preflight import (
+    AUDIT,
+    AuditCheck,
+    AuditResult,
+    AuditSample,
+    Leak,
+    PreflightResult,
+    PreflightRow,
+    audit_row,
+    read_audit,
+    rows_of_files,
+)
 from engine.records.record import RecordError
 from engine.stages.audit import _text
 from engine.stages.capacity import GIB, Needs

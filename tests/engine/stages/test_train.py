@@ -14,7 +14,7 @@ from engine.errors import IntegrityError, UsageError
 from engine.records import record
 from engine.records.plans import WalkforwardPlan, _step_sessions, iso_day
 from engine.records.protocol import SpanName
-from engine.records.rank_ic import PairedDifference, RankICSummary
+from engine.records.rank_ic import GraphWorth, PairedDifference, RankICSummary, Worth
 from engine.records.record import RecordError
 from engine.records.train import (
     TRAIN,
@@ -31,7 +31,6 @@ from engine.records.train import (
     TrainResult,
     read_train,
 )
-from engine.records.worth import GraphWorth, Worth
 from engine.stages.demo import DemoAnswer, _quick, _without_graph
 from engine.stages.fit import mean_scores
 from engine.stages.predict import _between, _names

@@ -10,7 +10,7 @@ import torch
 from engine.config import Config
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
-from engine.records.worth import Worth
+from engine.records.rank_ic import Worth
 from engine.training.device import Runtime
 from engine.training.scoring import OtherGraph, ScoredDays, score_days
 from engine.training.worth import WINDOW, blocks_worth, graph_worth, other_graphs

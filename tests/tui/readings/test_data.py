@@ -13,8 +13,8 @@ from atft_tui.readings.data import DataReader, DataReading, hours_since, read_st
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.features.catalog import CATALOG
-from engine.records.audit import AuditResult
-from engine.records.flags import BREAK, DIVIDEND, FROZEN, RANGE, SPLIT
+from engine.records.preflight import AuditResult
+from engine.records.quality import BREAK, DIVIDEND, FROZEN, RANGE, SPLIT
 from engine.records.record import RecordError
 from engine.stages.features import features
 from tests.tui.data_market import MISSING, NAMES, NOW, REPEATED, RUN, THIN, settings, stage

@@ -9,8 +9,8 @@ from msgspec import structs
 from atft_tui.readings.feed import run_that_matters
 from atft_tui.readings.home import HomeNews, read_home
 from atft_tui.readings.steps import upcoming
-from engine.records.audit import AuditResult, Leak
 from engine.records.champion import ChampionEntry, GateCondition
+from engine.records.preflight import AuditResult, Leak
 from engine.records.run import RunSummary, Sharpe
 from engine.runs.events import RunFinished
 from tests.tui import home_workspace as made

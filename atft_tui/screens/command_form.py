@@ -35,7 +35,7 @@ from atft_tui.screens.form_words import command_words, missing, split, wrong_wor
 from atft_tui.styles import DIM, KEY, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
-from engine.commands.models import offered
+from engine.commands.strategies import offered
 from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.workspace import config_files

@@ -182,7 +182,7 @@ _RESEARCH: tuple[Command, ...] = (
         argument("name", "Check this one's promises instead of listing."),
     )),
     Command("models", "The models that a walk-forward can fit; with NAME, check that one.",
-            "engine.stages.models:models", configurable=False, parameters=(
+            "engine.stages.strategies:models", configurable=False, parameters=(
         argument("name", "Check this one's promises instead of listing."),
     )),
     Command("report", "Export the report of a run, of two side by side, or of all.",
@@ -257,7 +257,7 @@ _DAILY: tuple[Command, ...] = (
         flag("force", "Also where the card says STOP."),
     )),
     Command("fills", "Read back what became of sealed orders in the account; `ledger` shows it.",
-            "engine.stages.fills:fills", configurable=False, parameters=(
+            "engine.stages.orders:fills", configurable=False, parameters=(
         argument("file", "A broker's report of executions: code, shares, price, buy or sell.",
                  required=True),
         option("session", "The session that was sealed, or 2016-12-30-r1.", required=True),

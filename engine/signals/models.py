@@ -9,12 +9,15 @@ A package is never changed; its id is the digest of what is in it, so it names n
 """
 
 import datetime as dt
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import engine
 from engine.config import (
     BacktestConfig,
     Config,
@@ -232,3 +235,17 @@ def member_file(member: str, n: int | None = None) -> str:
         return f"{member}.npz"
     prefix = "" if member == NETWORK else f"{member}-"
     return f"{prefix}seed-{n + 1}.safetensors"
+
+
+def code_digest(model: Model | None = None) -> dict[str, str]:
+    """Version and digest of the program's source, engine and strategies; place and hash of each of the
+    user's modules that a package of models holds a copy of.
+    """
+    root = Path(engine.__file__).parents[1]
+    total = hashlib.sha256()
+    for path in sorted(p for part in ("engine", "strategies") for p in (root / part).rglob("*.py")):
+        total.update(str(path.relative_to(root)).encode())
+        total.update(path.read_bytes())
+    copies = sorted(model.directory.glob("*.py")) if model else ()
+    own = {f"models/{path.name}": sha256(path) for path in copies}
+    return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16], **own}

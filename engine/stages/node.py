@@ -25,9 +25,9 @@ from engine.runs.launch import ControlFiles, Wish
 from engine.runs.mirror import Mirror, Piece
 from engine.runs.sink import NullSink
 from engine.runs.store import Run
+from engine.signals.models import code_digest
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.processes import LocalWorker
-from engine.stages.program import code_digest
 from engine.stages.tasks import Answer, Task
 
 _DATA_FOLDERS = ("data", "panels", "universe", "graphs", "features")

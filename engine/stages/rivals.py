@@ -1,4 +1,5 @@
-"""The rivals of a network: simple models that learn its label, from its columns, on its days and seeds.
+"""The rivals of a network: simple models that learn its label, from its columns, on its days and seeds; and
+the blend of its scores with theirs.
 
 The perceptron among them is the network itself with every block off, taught by the same trainer.
 """
@@ -14,6 +15,7 @@ from engine.config import Config
 from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
+from engine.evaluation.blend import blend_frames
 from engine.files import read_parquet, write_parquet
 from engine.records.train import NETWORK
 from engine.runs.events import (
@@ -184,42 +186,43 @@ def score_plain(
     run: Run,
     dataset: Dataset,
     heard: Dataset,
-    fold: Fold,
+    folds: Sequence[Fold],
     *,
     names: Collection[str],
     seeds: int,
-    parts: Sequence[Part],
     sink: EventSink,
 ) -> list[pl.DataFrame]:
-    """Scores of the members that learn the label as it is, as `score_rivals` gives.
+    """Test scores of those of the ``names`` that learn the label as it is, over all folds; empty without any.
 
-    ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
+    ``heard``: the data set as `hearing` gives it.
     """
+    parts: Sequence[Part] = ("test",)
     config, kinds = context.config, plain_fits(names)
     networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
-    fits = count_simple(heard, fold, parts, config, seeds, kinds)
-    progress = RivalProgress(sink, context.stop, fits + seeds * len(networks))
     frames = []
-    if kinds:
-        frames.append(
-            score_simple(
-                context,
-                run,
-                heard,
-                fold,
-                seeds=seeds,
-                parts=parts,
-                progress=progress,
-                plain=kinds,
+    for fold in folds if kinds or networks else ():
+        fits = count_simple(heard, fold, parts, config, seeds, kinds)
+        progress = RivalProgress(sink, context.stop, fits + seeds * len(networks))
+        if kinds:
+            frames.append(
+                score_simple(
+                    context,
+                    run,
+                    heard,
+                    fold,
+                    seeds=seeds,
+                    parts=parts,
+                    progress=progress,
+                    plain=kinds,
+                )
             )
-        )
-    for member in networks:
-        seen = dataset if kind_of(member) == NETWORK else heard
-        frames.append(
-            _score_networks(
-                context, run, seen, fold, member=member, seeds=seeds, parts=parts, sink=progress
+        for member in networks:
+            seen = dataset if kind_of(member) == NETWORK else heard
+            frames.append(
+                _score_networks(
+                    context, run, seen, fold, member=member, seeds=seeds, parts=parts, sink=progress
+                )
             )
-        )
     return frames
 
 
@@ -270,3 +273,26 @@ class RivalProgress:
 
     def _tell(self, note: str) -> None:
         self.sink.emit(Advanced(stage="baselines", done=self.done, total=self.total, note=note))
+
+
+def blended(table: pl.DataFrame, config: Config) -> pl.DataFrame | None:
+    """Scores of the configured blend from a table ``name, date, symbol, fold, split, score_<h>``.
+
+    None where the table lacks a member. A horizon of which no member has a score is left out.
+    """
+    frames: dict[str, pl.DataFrame] = {
+        name: table.filter(pl.col("name") == name).drop("name") for name in config.blend.members
+    }
+    if any(frame.is_empty() for frame in frames.values()):
+        return None
+    return known_horizons(blend_frames(frames, config.labels.horizons))
+
+
+def known_horizons(scores: pl.DataFrame) -> pl.DataFrame:
+    """The scores without the horizons that their model does not know."""
+    return scores.select(
+        column
+        for column in scores.columns
+        if not column.startswith("score_")
+        or scores[column].is_finite().fill_null(value=False).all()
+    )

@@ -6,10 +6,9 @@ from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
 from engine.runs.events import StageStarted
-from engine.signals.models import ModelStore
+from engine.signals.models import ModelStore, code_digest
 from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
-from engine.stages.program import code_digest
 from engine.stages.text import table
 from engine.workspace_code import changed_code
 

@@ -23,7 +23,7 @@ from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
-from engine.signals.models import Model, ModelStore
+from engine.signals.models import Model, ModelStore, code_digest
 from engine.signals.seal import OWN_CODE, SealStore, same_inputs, trading_config
 from engine.stages.context import Outcome, StageContext, stop_here, waiting_lock
 from engine.stages.evidence import (
@@ -38,7 +38,6 @@ from engine.stages.evidence import (
 from engine.stages.ingest_sources import parse_columns
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.package import package
-from engine.stages.program import code_digest
 from engine.stages.signal_inputs import (
     Gatherer,
     position_evidence,

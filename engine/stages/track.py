@@ -24,9 +24,9 @@ from engine.records.track import (
     file_bytes,
 )
 from engine.runs.trials import count_trials, read_looks
+from engine.signals.models import code_digest
 from engine.signals.track import Chain, TrackKey, continues, faults, read_track, signed
 from engine.stages.context import Outcome, StageContext, waiting_lock
-from engine.stages.program import code_digest
 
 _UNPROVEN = (
     "not proven: that anything was sealed at the time it says (the clock was the maker's own, unless this "

@@ -32,13 +32,12 @@ from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages import protocol
-from engine.stages.blend import blended
 from engine.stages.capacity import warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
 from engine.stages.follow import follow, what_counts
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
-from engine.stages.rivals import hearing, named, require_models, score_rivals
+from engine.stages.rivals import blended, hearing, named, require_models, score_rivals
 from engine.stages.text import training_text
 from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate, feature_rank_ics

@@ -9,7 +9,7 @@ import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
-from engine.commands.models import BUILT_IN
+from engine.commands.strategies import BUILT_IN
 from engine.config import Config
 from engine.config.file import override
 from engine.data.store import PanelStore
@@ -23,7 +23,6 @@ from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages import protocol
-from engine.stages.blend import blended, known_horizons, plain_members
 from engine.stages.capacity import jobs_for, warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_executor
 from engine.stages.fit import score_seeds, write_predictions
@@ -35,7 +34,15 @@ from engine.stages.fold_tasks import (
 )
 from engine.stages.load import Dataset, Loader, load_dataset, oracle_frame
 from engine.stages.protocol import LAST_TEST
-from engine.stages.rivals import hearing, named, require_models, score_rivals
+from engine.stages.rivals import (
+    blended,
+    hearing,
+    known_horizons,
+    named,
+    require_models,
+    score_plain,
+    score_rivals,
+)
 from engine.stages.tasks import forget_tasks
 from engine.stages.text import line, of_oracle, table
 from engine.stages.train import provenance
@@ -160,7 +167,7 @@ def _scores(
             score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
             for fold in folds
         ]
-        frames += plain_members(
+        frames += score_plain(
             context, run, dataset, heard, folds, names=members, seeds=seeds, sink=sink
         )
     return pl.concat(frames)

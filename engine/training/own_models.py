@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.commands.models import BUILT_IN, model_summaries
+from engine.commands.strategies import BUILT_IN, model_summaries
 from engine.errors import GateError
 from engine.files import write_bytes
 from engine.model_kit import Day, Days, LightGBMModel, Model, RidgeModel, State

@@ -11,7 +11,7 @@ from engine.records import record
 from engine.records.orders import Order, rows_of
 from engine.records.seal import read_seal
 from engine.records.shadow import ShadowLedger, fills_path, read_fills
-from engine.stages.fills import fills
+from engine.stages.orders import fills
 from tests.engine.stages.seals import context_of
 from tests.engine.stages.test_export import BEFORE
 from tests.journeys.command import atft_here

@@ -13,9 +13,8 @@ from engine.errors import ConfigError
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import Rival, TrainResult
 from engine.runs.store import RunStore
-from engine.stages.blend import known_horizons
 from engine.stages.node import data_files
-from engine.stages.rivals import plain_fits
+from engine.stages.rivals import known_horizons, plain_fits
 from engine.stages.text import of_oracle
 from engine.workspace_code import hashes_of
 

@@ -1,4 +1,5 @@
-"""The user's own code: modules of the workspace, found without being run and loaded by path alone.
+"""The user's own code: modules of the workspace, found without being run and loaded by path alone; and the
+promises that it has to keep, tried.
 
     WORKSPACE/features/NAME.py    WORKSPACE/models/NAME.py    WORKSPACE/strategies/NAME.py
 
@@ -9,7 +10,7 @@ hash says all of it that is the user's; it may import the engine and installed p
 import ast
 import hashlib
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -239,3 +240,29 @@ def _names(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         return {node.name}
     return set()
+
+
+class BrokenPromiseError(AssertionError):
+    """A promise that is not kept; its text says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseCheck:
+    """Whether one promise is kept, and how it was broken."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def tried(promises: Iterable[tuple[str, Callable[[], None]]]) -> list[PromiseCheck]:
+    """Every promise by its name, tried; never raises for a broken one."""
+    done = []
+    for name, promise in promises:
+        detail = ""
+        try:
+            promise()
+        except (BrokenPromiseError, EngineError) as error:
+            detail = str(error)
+        done.append(PromiseCheck(name=name, passed=not detail, detail=detail))
+    return done

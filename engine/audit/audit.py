@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from msgspec.structs import replace as changed
 
-from engine.audit.compare import TOO_EARLY, WorldPair
+from engine.audit.compare import TOO_EARLY, World, WorldPair, build_world, last_session_differs
 from engine.audit.futures import in_flight, poisoned, sample, unpublished
 from engine.audit.scale import adjusted_as_a_whole, scale_leaks
-from engine.audit.world import World, build_world, last_session_differs
 from engine.config import Config
 from engine.data.tables import OPTIONAL, RawTables
 from engine.dataset.split import Split, single_split, walk_forward

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from engine.audit.compare import WorldPair
+from engine.audit.compare import WorldPair, build_world
 from engine.audit.futures import poisoned, sample
-from engine.audit.world import build_world
 from engine.config import Config
 from engine.data.tables import RawTables
 from engine.errors import DataError

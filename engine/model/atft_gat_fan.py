@@ -16,7 +16,7 @@ before, and the block has gradient in every layer.
 """
 
 # Shape suffixes: M rows (stocks of the batch's days), T sessions, F features, C channels, H horizons,
-# Q quantiles.
+# Q quantiles, K channels of the trunk.
 from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,7 +30,6 @@ from engine.errors import ConfigError
 from engine.model.dropout import Dropout
 from engine.model.encoder import SessionEncoder, VariableSelection
 from engine.model.graph_attention import AttentionUse, GraphAttention, Neighbourhood, ResidualBypass
-from engine.model.heads import QuantileHeads
 from engine.model.layers import entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention, TemporalEncoder
@@ -38,11 +37,58 @@ from engine.model.temporal import LastStepAttention, TemporalEncoder
 if TYPE_CHECKING:
     from engine.dataset.batch import Batch
 
+
+_MIN_SCALE, _MIN_FREEDOM = 1e-2, 2.0
+
 NETWORK = 2
 """Version of what the weights mean. 1: a stock heard itself among its neighbours, and the bypass blended the
 state with itself; weights of version 1 do not name theirs."""
 _WINDOW_BLOCKS = frozenset({"temporal", "attention"})
 """Blocks that look at more than the last session."""
+
+
+class _QuantileHeads(nn.Module):
+    """Monotone quantiles: a median, and steps up and down from it that cannot be negative.
+
+    ``q_(m+j) = median + sum softplus(step)``, likewise below: quantiles never cross. The score of a
+    stock is its median. With ``student_t`` also scale and degrees of freedom of a Student t around it
+    (Student 1908; above 2, so that its variance exists). Shapes: ``z_MC`` -> ``(M, H, Q)`` and ``(M, H, 2)``
+    or None.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        n_horizons: int,
+        levels: tuple[float, ...],
+        dropout: float,
+        *,
+        student_t: bool = False,
+    ) -> None:
+        super().__init__()
+        self.n_horizons, self.n_levels = n_horizons, len(levels)
+        self.median = levels.index(0.5)
+        self.trunk = nn.Sequential(nn.Linear(channels, 2 * channels), nn.ELU(), Dropout(dropout))
+        self.out = nn.Linear(2 * channels, n_horizons * len(levels))
+        self.student = nn.Linear(2 * channels, 2 * n_horizons) if student_t else None
+
+    def forward(self, z_MC: Tensor) -> tuple[Tensor, Tensor | None]:
+        t_MK = self.trunk(z_MC)
+        return self._quantiles(t_MK), None if self.student is None else self._shape(t_MK)
+
+    def _shape(self, t_MK: Tensor) -> Tensor:
+        assert self.student is not None
+        raw_MH2 = torch.nn.functional.softplus(self.student(t_MK)).view(-1, self.n_horizons, 2)
+        return raw_MH2 + raw_MH2.new_tensor([_MIN_SCALE, _MIN_FREEDOM])
+
+    def _quantiles(self, t_MK: Tensor) -> Tensor:
+        raw_MHQ = self.out(t_MK).view(-1, self.n_horizons, self.n_levels)
+        below, median, above = raw_MHQ.split(
+            [self.median, 1, self.n_levels - self.median - 1], dim=-1
+        )
+        down = torch.nn.functional.softplus(below).flip(-1).cumsum(-1).flip(-1)
+        up = torch.nn.functional.softplus(above).cumsum(-1)
+        return torch.cat([median - down, median, median + up], dim=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +159,7 @@ class ATFTGATFAN(nn.Module):
         )
         self.graph_entry = entry(C, C)
         self.bypass = ResidualBypass(C, config.alpha_init, config.graph_scale)
-        self.head = QuantileHeads(
+        self.head = _QuantileHeads(
             C, n_horizons, config.quantiles, dropout, student_t=config.student_t
         )
 

@@ -16,7 +16,7 @@ from engine.config import ConstraintConfig, CostConfig, PortfolioConfig
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.strategy import Decisions, Strategy, Terms, choose
-from engine.promises import BrokenPromiseError, PromiseCheck, tried
+from engine.workspace_code import BrokenPromiseError, PromiseCheck, tried
 
 _D, _N, _LOOK_BACK = 60, 45, 30
 _CUT = 30

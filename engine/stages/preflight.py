@@ -17,12 +17,18 @@ from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.preflight import PreflightResult, PreflightRow, audit_row, drill_row
 from engine.runs.sink import NullSink
-from engine.stages.capacity import GIB, Needs, capacity, checkpoint_bytes, usable_cores
+from engine.stages.capacity import (
+    GIB,
+    Needs,
+    batch_of_shapes,
+    capacity,
+    checkpoint_bytes,
+    usable_cores,
+)
 from engine.stages.context import Outcome, StageContext
 from engine.stages.load import require_neutral
 from engine.stages.text import table
 from engine.training.device import apply_mode, choose_device, physical_cores
-from engine.training.memory import batch_of_shapes
 from engine.training.optimizer import build_optimizer
 from engine.training.passes import open_pass
 from engine.training.step import Stepper

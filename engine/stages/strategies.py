@@ -8,9 +8,9 @@ from engine.commands.strategies import BUILT_IN, model_summaries, strategy_summa
 from engine.errors import GateError
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
-from engine.promises import PromiseCheck
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
+from engine.workspace_code import PromiseCheck
 
 
 def strategies(context: StageContext, *, name: str | None = None) -> Outcome:

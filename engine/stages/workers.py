@@ -27,11 +27,10 @@ from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import RunEvent, RunFinished
 from engine.runs.launch import ControlFiles
-from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink
 from engine.runs.store import Run
 from engine.stages.cluster import beside
-from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
+from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag, waiting_for_room
 from engine.stages.fold_tasks import FoldBench
 from engine.stages.load import Loader, Shelf
 from engine.stages.report import REPORT_PART, ReportBench

@@ -1,6 +1,7 @@
 """Score tables (the network's and the simple models') against the returns that followed, on the same days."""
 
-# Shape suffixes: D scored sessions, N stocks of the feature set's axis, M rows of a frame, S all sessions.
+# Shape suffixes: D scored or sampled sessions, N stocks of the feature set's axis, M rows of a frame,
+# S all sessions, F features.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import BacktestConfig, Config
-
-# Shape suffixes: D sampled days, N stocks, F features.
 from engine.dataset.split import Split
 from engine.evaluation.factor import by_year
 from engine.evaluation.inference import Series, mean_figure, paired_interval

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.model_kit import Day, Days, Model
-from engine.promises import BrokenPromiseError, PromiseCheck, tried
+from engine.workspace_code import BrokenPromiseError, PromiseCheck, tried
 
 _D, _N, _F, _HORIZONS = 40, 50, 6, (1, 5)
 _SIGNAL = np.array([0.4, -0.3, 0.0, 0.0, 0.0, 0.0])

@@ -6,6 +6,7 @@ compilation won 5 % of a step at most. It is never needed: where it fails, the s
 so.
 """
 
+# Shape suffixes: N stocks of one date.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -20,8 +20,8 @@ from engine.portfolio.prediction import write_table
 from engine.records.database import Database
 from engine.runs.events import Noted, Warned
 from engine.runs.launch import ControlFiles
-from engine.runs.room import waiting_for_room
 from engine.runs.sink import JsonlSink, ListSink, read_new
+from engine.stages.context import waiting_for_room
 from engine.training.snapshots import _save_checkpoint
 from tests.full_disk import full_disk
 

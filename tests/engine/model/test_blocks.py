@@ -13,10 +13,9 @@ from engine.config import Config, ModelConfig
 from engine.dataset.batch import Batch, make_batch
 from engine.dataset.neighbours import neighbour_table
 from engine.errors import ConfigError
-from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.atft_gat_fan import ATFTGATFAN, _QuantileHeads
 from engine.model.build import build_model, parameter_table
 from engine.model.graph_attention import GraphAttention, Neighbourhood, ResidualBypass, gatv2
-from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
@@ -113,7 +112,7 @@ def test_graph_columns_are_scaled_once() -> None:
 
 def test_quantiles_never_cross_and_the_median_is_in_its_place() -> None:
     torch.manual_seed(0)
-    head = QuantileHeads(8, 3, (0.1, 0.25, 0.5, 0.75, 0.9), 0.0)
+    head = _QuantileHeads(8, 3, (0.1, 0.25, 0.5, 0.75, 0.9), 0.0)
     out, student = head(torch.randn(50, 8) * 10)
     assert student is None
     assert out.shape == (50, 3, 5)
@@ -122,7 +121,7 @@ def test_quantiles_never_cross_and_the_median_is_in_its_place() -> None:
 
 def test_student_head_has_a_positive_scale_and_a_variance() -> None:
     torch.manual_seed(0)
-    head = QuantileHeads(8, 3, (0.1, 0.5, 0.9), 0.0, student_t=True)
+    head = _QuantileHeads(8, 3, (0.1, 0.5, 0.9), 0.0, student_t=True)
     _, student = head(torch.randn(50, 8) * 100)
     assert student is not None
     scale, freedom = student.unbind(-1)

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.speed_case import Case
 from engine.config import Config
 from engine.config.file import override
-from engine.training import memory
-from engine.training.memory import step_bytes
+from engine.stages import capacity
+from engine.stages.capacity import step_bytes
 
 _MIB = 2**20
 _MEASURE = """
@@ -39,7 +39,7 @@ def test_the_estimate_is_within_a_fifth_of_the_measured_peak(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One batch here, where a training has four; some 500 MiB."""
-    monkeypatch.setattr(memory, "_READY_BATCHES", 1)
+    monkeypatch.setattr(capacity, "_READY_BATCHES", 1)
     estimate = step_bytes(config_of(4), 110, 500) / _MIB
     words = [sys.executable, "-c", _MEASURE, mode, "500"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)

@@ -305,22 +305,14 @@ class PanelStore:
             )
         return snapshot
 
-    def load_raw(self, snapshot: str | None = None, *, as_of: dt.date | None = None) -> RawTables:
-        """Tables of a snapshot (the current one if not named), after their hashes were checked.
-
-        ``as_of``: only what was known at the close of that day.
-        """
-        raw = self.snapshot(snapshot).raw()
-        return raw if as_of is None else raw.as_of(as_of)
-
-    def securities(self, snapshot: str | None = None) -> pl.DataFrame:
+    def securities(self) -> pl.DataFrame:
         """The securities table alone: names and sectors for display."""
-        table = self.snapshot(snapshot).table("securities")
+        table = self.snapshot().table("securities")
         return pl.DataFrame(schema=SECURITY_SCHEMA) if table is None else table
 
-    def oracle(self, snapshot: str | None = None) -> pl.DataFrame | None:
+    def oracle(self) -> pl.DataFrame | None:
         """The oracle table alone; None for real data."""
-        return self.snapshot(snapshot).table("oracle")
+        return self.snapshot().table("oracle")
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

@@ -39,12 +39,11 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
     if found_run is not None:
         context = replace(context, config=found_run.config())
     context.sink.emit(StageStarted(stage="audit"))
-    store = PanelStore(context.workspace / "data")
-    snapshot = store.snapshot()
+    snapshot = PanelStore(context.workspace / "data").snapshot()
     plans = snapshot.manifest.plans
     found = replace_fields(
         run_audit(
-            store.load_raw(),
+            snapshot.raw(),
             context.config,
             context.sink,
             split_features=lambda: _labels_only(context),

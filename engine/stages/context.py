@@ -152,9 +152,7 @@ def require_model(run: Run) -> None:
 
 
 @contextmanager
-def run_session(
-    context: StageContext, run: Run, *, device: str = "", resumed: bool = False
-) -> Iterator[_RunSession]:
+def run_session(context: StageContext, run: Run, *, resumed: bool = False) -> Iterator[_RunSession]:
     """Hold the run's lock, write its events, and end it with exactly one `RunFinished`.
 
     An EngineError becomes status failed with its message and hint; any other exception is recorded by
@@ -171,7 +169,7 @@ def run_session(
                 RunStarted(
                     run_id=run.id,
                     command=run.command,
-                    device=device or config.training.device,
+                    device=config.training.device,
                     mode=config.training.mode,
                     seed=config.training.seed,
                     config_digest=digest(config.model_dump(mode="json")),

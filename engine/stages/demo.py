@@ -160,7 +160,7 @@ def _test_scores(context: StageContext, run_id: str) -> pl.DataFrame:
 
 
 def _is_demo(context: StageContext) -> bool:
-    return PanelStore(context.workspace / "data").load_raw().market == "synthetic"
+    return PanelStore(context.workspace / "data").snapshot().manifest.market == "synthetic"
 
 
 def _quick(config: Config) -> Config:

@@ -90,7 +90,7 @@ def test_a_market_that_stood_still_is_taken_by_a_word_and_one_that_hardly_trades
 
 def test_today_and_yesterday_in_one_file(market: Path) -> None:
     """Yesterday's bars are 14.25 + 1/8 n; of ten one is corrected, today's are new."""
-    yesterday = PanelStore(market / "data").load_raw().bars.filter(date=LAST)["close"][0]
+    yesterday = PanelStore(market / "data").snapshot().raw().bars.filter(date=LAST)["close"][0]
     rows = session(LAST, close=yesterday)
     rows = rows.replace(row(LAST, "S04", yesterday), row(LAST, "S04", yesterday, volume=999))
     done = ingest(market, HEAD + rows + session(NEXT), "--append", "--json")

@@ -138,7 +138,7 @@ def followed(scene: Scene) -> object:
 
 
 def stored(scene: Scene) -> object:
-    return PanelStore(scene.workspace / "data").load_raw().bars.write_csv(), cleaned(scene)
+    return PanelStore(scene.workspace / "data").snapshot().raw().bars.write_csv(), cleaned(scene)
 
 
 def cleaned(scene: Scene) -> object:

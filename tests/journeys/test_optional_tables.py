@@ -24,7 +24,7 @@ def test_ingest_reads_optional_files_and_says_what_it_did(tmp_path: Path) -> Non
     assert done.code == 0, done.err
     assert "margin: 1 rows" in done.out
     assert "percent" in done.out
-    raw = PanelStore(data / "data").load_raw()
+    raw = PanelStore(data / "data").snapshot().raw()
     assert set(raw.optional) == {"margin", "options"}
     assert raw.optional["margin"]["short"].to_list() == [1.0]
     wrong = atft_here(data, "ingest", "--source", "files", *words)
@@ -38,4 +38,4 @@ def test_the_synthetic_market_delivers_them_on_request(tmp_path: Path) -> None:
     words = [word for setting in settings for word in ("--set", setting)]
     done = atft_here(tmp_path, "ingest", "--source", "synthetic", *words)
     assert done.code == 0, done.err
-    assert len(PanelStore(tmp_path / "data").load_raw().optional) == 6
+    assert len(PanelStore(tmp_path / "data").snapshot().raw().optional) == 6

@@ -76,7 +76,7 @@ def test_the_answer_is_complete_and_each_trial_is_a_run(
 def test_no_trial_scores_a_test_day(market: Path, unbroken: dict[str, Any]) -> None:
     """The test days are the newest 60 with a label; the inner folds end an embargo before them."""
     store = RunStore(market / "runs")
-    calendar = PanelStore(market / "data").load_raw().bars["date"].unique().sort()
+    calendar = PanelStore(market / "data").snapshot().raw().bars["date"].unique().sort()
     last = calendar[:-LABEL][-TEST - EMBARGO - 1]
     seen = []
     for row in unbroken["trials"]:

@@ -102,7 +102,7 @@ async def test_new_data_and_torn_files_while_it_is_open(dirty_market: Path) -> N
     async with CockpitApp(dirty_market).run_test(size=(160, 48)) as pilot:
         screen = await open_data(pilot)
         store = PanelStore(dirty_market / "data")
-        raw = store.load_raw()
+        raw = store.snapshot().raw()
         new = store.save(raw.as_of(raw.bars["date"].unique().sort()[390]))
         screen.reread()
         await wait_until(

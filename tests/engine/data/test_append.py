@@ -239,7 +239,7 @@ def test_changed_history_is_computed_anew(
     assert (old["features"] / "x-0000.npy").stat().st_ino != (
         new["features"] / "x-0000.npy"
     ).stat().st_ino
-    assert store.load_raw(first).bars.equals(upto(market, days[-2]).bars)
+    assert store.snapshot(first).raw().bars.equals(upto(market, days[-2]).bars)
 
 
 @pytest.mark.parametrize(

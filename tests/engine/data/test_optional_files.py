@@ -50,7 +50,7 @@ def test_our_own_names_come_back_typed_and_sorted(tmp_path: Path) -> None:
     assert raw.optional["margin"]["symbol"].to_list() == ["A", "B"]
     assert dict(raw.optional["margin"].schema) == OPTIONAL["margin"]
     store = PanelStore(tmp_path / "store")
-    again = store.load_raw(store.save(raw)).optional
+    again = store.snapshot(store.save(raw)).raw().optional
     assert all(again[name].equals(table) for name, table in raw.optional.items())
 
 

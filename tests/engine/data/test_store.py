@@ -24,7 +24,7 @@ def test_round_trip_and_same_data_same_id(raw: RawTables, tmp_path: Path) -> Non
     store = PanelStore(tmp_path)
     first = store.save(raw)
     assert store.save(raw) == first == store.current()
-    back = store.load_raw()
+    back = store.snapshot().raw()
     assert back.bars.equals(raw.bars)
     assert back.source == raw.source
     assert len(list((tmp_path / "snapshots").iterdir())) == 1
@@ -42,7 +42,7 @@ def test_other_data_get_another_snapshot_and_the_old_one_stays(
     )
     second = store.save(replace(raw, bars=changed))
     assert second != first
-    assert store.load_raw(first).bars.equals(raw.bars)
+    assert store.snapshot(first).raw().bars.equals(raw.bars)
 
 
 def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:
         bad[place] ^= 1 << rng.randrange(8)
         path.write_bytes(bad)
         with pytest.raises(IntegrityError, match=r"bars-2018-03\.parquet"):
-            store.load_raw()
+            store.snapshot().raw()
 
 
 def test_a_manifest_must_name_the_bars_of_each_month_with_a_session(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_actions_that_are_told_late_give_the_snapshot_of_one_ingest(
     ours, theirs = grown.snapshot().manifest, whole.snapshot().manifest
     assert ours.files == theirs.files
     assert ours.names == theirs.names
-    known = grown.load_raw(as_of=day[-2])
+    known = grown.snapshot().raw().as_of(day[-2])
     assert known.actions is not None
     assert known.actions["kind"].to_list() == ["split"]
     assert grown.append(last) == whole.current()
@@ -162,7 +162,7 @@ def test_a_later_word_on_an_event_takes_the_place_of_the_first(
     store = PanelStore(tmp_path)
     store.save(replace(raw, actions=table(("dividend", 0.5), ("split", 7.0))))
     store.append(replace(raw, actions=table(("dividend", 0.6))))
-    known = store.load_raw().actions
+    known = store.snapshot().raw().actions
     assert known is not None
     assert sorted(known.select("kind", "value").rows()) == [("dividend", 0.6), ("split", 7.0)]
 
@@ -183,7 +183,7 @@ def test_an_action_after_the_last_session_is_kept_and_makes_another_snapshot(
     store, grown = PanelStore(tmp_path / "whole"), PanelStore(tmp_path / "grown")
     first = store.save(replace(raw, actions=actions.head(1)))
     second = store.save(replace(raw, actions=actions))
-    known = store.load_raw().actions
+    known = store.snapshot().raw().actions
     assert first != second
     assert known is not None
     assert known["value"].to_list() == [7.0, 2.0]

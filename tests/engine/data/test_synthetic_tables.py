@@ -94,5 +94,5 @@ def test_volatility_has_a_skew_and_option_ratios_are_plausible(raw: RawTables) -
 
 def test_a_snapshot_keeps_them(raw: RawTables, tmp_path: Path) -> None:
     store = PanelStore(tmp_path / "data")
-    again = store.load_raw(store.save(raw))
+    again = store.snapshot(store.save(raw)).raw()
     assert all(again.optional[name].equals(table) for name, table in raw.optional.items())

@@ -37,7 +37,7 @@ def test_a_truncated_snapshot_is_the_one_of_that_day(
     past = now.truncated(day)
     assert past == live
     assert now.current() == current
-    ours, theirs = now.load_raw(past), then.load_raw()
+    ours, theirs = now.snapshot(past).raw(), then.snapshot().raw()
     assert ours.bars.equals(theirs.bars)
     assert set(ours.optional) == set(theirs.optional)
     for name, table in theirs.optional.items():

@@ -113,7 +113,7 @@ def test_a_corrected_file_of_the_due_session_is_read_again_and_of_an_older_one_n
     path.write_text(HEAD + corrected)
     (again,) = update_jobs(market, desk.config, SESSION, DUE)
     assert runner.run(again).answer["revision"]["changed"] == 1
-    close = PanelStore(market / "data").load_raw().bars.filter(symbol="S03")["close"]
+    close = PanelStore(market / "data").snapshot().raw().bars.filter(symbol="S03")["close"]
     assert close[-1] == 10.5
     assert update_jobs(market, desk.config, SESSION, DUE) == []
     path.write_text(HEAD + lines(SESSION, 12))

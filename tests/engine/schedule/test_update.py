@@ -84,7 +84,7 @@ def test_the_synthetic_market_is_revealed_up_to_a_day(tmp_path: Path) -> None:
             context, source=source, prices=None, securities=None, index=None, columns=None,
             until=until,
         )  # fmt: skip
-        return store.load_raw().bars
+        return store.snapshot().raw().bars
 
     first, second = reveal(str(days[-3])), reveal(str(days[-2]))
     assert (first["date"].max(), second["date"].max()) == (days[-3], days[-2])

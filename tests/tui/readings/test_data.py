@@ -53,7 +53,7 @@ def test_the_universe_is_that_of_the_arrays(data_market: Path) -> None:
 
 def test_stocks_are_those_of_the_raw_bars(data_market: Path) -> None:
     value = read(data_market)
-    raw = PanelStore(data_market / "data").load_raw()
+    raw = PanelStore(data_market / "data").snapshot().raw()
     clean = clean_panel(data_market, settings()).bars()
     assert [row.symbol for row in value.stocks] == sorted(raw.securities["symbol"])
     assert [row.name for row in value.stocks[: len(NAMES)]] == list(NAMES)
@@ -141,7 +141,7 @@ def test_a_new_snapshot_makes_the_rest_old(dirty_market: Path) -> None:
     reader = DataReader(dirty_market)
     before = reader.read(NOW)
     store = PanelStore(dirty_market / "data")
-    raw = store.load_raw()
+    raw = store.snapshot().raw()
     new = store.save(raw.as_of(raw.bars["date"].unique().sort()[390]))
     value = reader.read(NOW)
     assert value.current is not None

@@ -34,7 +34,7 @@ def test_a_split_changes_no_earlier_row(tmp_path: Path) -> None:
     assert new_id != old_id
     store = PanelStore(tmp_path / "data")
     assert store.current() == new_id
-    assert store.load_raw(old_id).bars.equals(old.bars)
+    assert store.snapshot(old_id).raw().bars.equals(old.bars)
 
 
 def test_a_corrected_factor_is_a_new_snapshot_and_the_old_one_stays(desk: Desk) -> None:
@@ -52,7 +52,7 @@ def test_a_corrected_factor_is_a_new_snapshot_and_the_old_one_stays(desk: Desk) 
     assert changed == {Path("bars") / f"{SPLIT_DAY}.parquet"}
     assert new_id != old_id
     store = PanelStore(desk.root / "data")
-    assert store.load_raw(old_id).bars.equals(old.bars)
+    assert store.snapshot(old_id).raw().bars.equals(old.bars)
     difference = new.bars.join(old.bars, on=new.bars.columns, how="anti", nulls_equal=True)
     assert difference.select("date", "symbol", "adjustment_factor").rows() == [
         (SPLIT_DAY, "99840", 0.1)
@@ -79,7 +79,7 @@ def test_a_factor_corrected_long_ago_is_found_by_the_audit(desk: Desk) -> None:
     changed = new.bars.join(old.bars, on=new.bars.columns, how="anti", nulls_equal=True)
     assert changed["symbol"].to_list() == [code]
     assert changed["adjustment_factor"].to_list() == [0.25]
-    assert PanelStore(desk.root / "data").load_raw(old_id).bars.equals(old.bars)
+    assert PanelStore(desk.root / "data").snapshot(old_id).raw().bars.equals(old.bars)
     assert new_id != old_id
     assert desk.pull(today=today).revised == []
 

@@ -15,8 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.config import Config
 from engine.config.file import resolve
-from engine.dataset.batch import Batch
-from engine.dataset.neighbours import neighbour_table
+from engine.dataset.batch import Batch, neighbour_table
 from engine.model.build import build_model
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer

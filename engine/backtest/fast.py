@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Ledger, Orders, Series
+from engine.backtest.frictions import DUST, Frictions, Ledger, Orders, Series
 from engine.backtest.prices import PriceTable
 from engine.portfolio.market_data import Matrix
 from engine.records.book import OrderShortfall

@@ -7,8 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Orders, Series
+from engine.backtest.frictions import DUST, Frictions, Orders, Series
 from engine.backtest.prices import PriceTable
 from engine.evaluation.ranks import counts_from_ends
 from engine.portfolio.market_data import Matrix

@@ -10,7 +10,7 @@ import polars as pl
 from msgspec.structs import asdict
 
 from engine.backtest import inference, performance
-from engine.backtest.ledger import Ledger
+from engine.backtest.frictions import Ledger
 from engine.backtest.performance import Series
 from engine.config import BacktestConfig, CostConfig
 from engine.errors import DataError

@@ -9,8 +9,7 @@ import pandas as pd
 import vectorbt as vbt
 
 from engine.backtest.fast import run_orders
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger, Orders, Series, settle
+from engine.backtest.frictions import Frictions, Ledger, Orders, Series, settle
 from engine.backtest.prices import PriceTable
 from engine.errors import DataError
 from engine.portfolio.market_data import Matrix

@@ -10,8 +10,7 @@ import polars as pl
 
 from engine.backtest import performance
 from engine.backtest.fast import run_fast
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger, Orders
+from engine.backtest.frictions import Frictions, Ledger, Orders
 from engine.backtest.prices import PriceTable
 from engine.backtest.result import BacktestResult
 from engine.config import Config

@@ -28,9 +28,8 @@ from torch import Tensor, nn
 from engine.config import ModelConfig
 from engine.errors import ConfigError
 from engine.model.dropout import Dropout
-from engine.model.encoder import SessionEncoder, VariableSelection
 from engine.model.graph_attention import AttentionUse, GraphAttention, Neighbourhood, ResidualBypass
-from engine.model.layers import entry
+from engine.model.layers import SessionEncoder, VariableSelection, entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention, TemporalEncoder
 

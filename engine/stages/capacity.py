@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch
-from engine.dataset.neighbours import SOFT_RANK_NAMES
+from engine.dataset.batch import SOFT_RANK_NAMES, Batch
 from engine.disk import size
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import Graph

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from engine.audit.step import audit_step, sessions_needed
+from engine.audit.audit import audit_step, sessions_needed
 from engine.config import Config
 from engine.data.calendar import sessions_between
 from engine.data.sessions import usual_names

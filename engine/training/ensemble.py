@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.config import Config
+from engine.dataset.batch import neighbour_table
 from engine.dataset.heard import with_heard_names
-from engine.dataset.neighbours import neighbour_table
 from engine.errors import GateError, IntegrityError
 from engine.evaluation.blend import blend, centred_ranks, ranks_among
 from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config import Config
-from engine.dataset.batch import Batch
+from engine.dataset.batch import Batch, neighbour_table
 from engine.dataset.heard import neighbour_means
-from engine.dataset.neighbours import neighbour_table
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model_kit import Day
 from engine.records.train import NETWORK

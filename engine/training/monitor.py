@@ -24,8 +24,7 @@ from engine.runs.events import (
     Warned,
 )
 from engine.runs.sink import EventSink
-from engine.training.doctor import Doctor
-from engine.training.findings import StepReading
+from engine.training.doctor import Doctor, StepReading
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays

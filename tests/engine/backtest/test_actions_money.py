@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.backtest.fast import run_orders
-from engine.backtest.frictions import Frictions
+from engine.backtest.frictions import Frictions, Ledger
 from engine.backtest.holdings import Trades, annual_parts, held_breaks, holdings
-from engine.backtest.ledger import Ledger
 from engine.backtest.prices import PriceTable, forward_returns
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import simulate

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.backtest.fast import run_fast, run_orders
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger
+from engine.backtest.frictions import Frictions, Ledger
 from engine.backtest.simulate import simulate
 from engine.config import CostConfig
 from tests.engine.backtest.independent import Day, Rules, trade_all

@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.backtest.fast import run_fast
-from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger
+from engine.backtest.frictions import Frictions, Ledger
 from engine.backtest.prices import PriceTable
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import simulate

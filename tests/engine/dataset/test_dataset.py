@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import SplitConfig
-from engine.dataset.batch import Batch, make_batch, targets
+from engine.dataset.batch import (
+    SOFT_RANK_NAMES,
+    Batch,
+    _sampled_rows,
+    make_batch,
+    neighbour_table,
+    targets,
+)
 from engine.dataset.loader import _epoch_steps, prefetch
-from engine.dataset.neighbours import SOFT_RANK_NAMES, neighbour_table, sampled_rows
 from engine.dataset.split import inner_folds, refit_split, single_split, walk_forward
 from engine.errors import DataError
 from tests.conftest import World
@@ -150,7 +156,7 @@ def test_neighbour_table_by_hand() -> None:
 @settings(max_examples=25)
 @given(st.integers(1, 3000), st.integers(0, 5000))
 def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
-    ((rows),) = sampled_rows((0, n), (session,)).tolist()
+    ((rows),) = _sampled_rows((0, n), (session,)).tolist()
     assert 0 < len(rows) <= SOFT_RANK_NAMES
     assert rows[0] >= 0
     assert rows[-1] < n

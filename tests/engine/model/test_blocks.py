@@ -10,8 +10,7 @@ import torch
 from torch_geometric.nn import GATv2Conv
 
 from engine.config import Config, ModelConfig
-from engine.dataset.batch import Batch, make_batch
-from engine.dataset.neighbours import neighbour_table
+from engine.dataset.batch import Batch, make_batch, neighbour_table
 from engine.errors import ConfigError
 from engine.model.atft_gat_fan import ATFTGATFAN, _QuantileHeads
 from engine.model.build import build_model, parameter_table

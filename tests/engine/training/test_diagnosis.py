@@ -13,8 +13,16 @@ from engine.config.file import override
 from engine.errors import GateError
 from engine.runs.events import Diagnosed
 from engine.runs.sink import ListSink
-from engine.training.doctor import _REMEDIES, Doctor, RollBack, _remedy
-from engine.training.findings import StepReading, Symptom, of_epoch, of_step
+from engine.training.doctor import (
+    _REMEDIES,
+    Doctor,
+    RollBack,
+    StepReading,
+    _of_epoch,
+    _of_step,
+    _remedy,
+    _Symptom,
+)
 from engine.training.monitor import _top_features
 from engine.training.progress import Chart, Progress, Validation
 from engine.training.step import gradient_norms
@@ -41,13 +49,13 @@ def reading(step: int = 0, alpha: float = 0.5, rate: float = 1e-3, **norm: float
     return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, gate_rate=rate)
 
 
-def codes(found: list[Symptom]) -> list[str]:
+def codes(found: list[_Symptom]) -> list[str]:
     return [finding.code for finding in found]
 
 
 def after(readings: list[StepReading]) -> list[list[str]]:
     chart = Chart()
-    return [codes(of_step(one, chart, CONFIG)) for one in readings]
+    return [codes(_of_step(one, chart, CONFIG)) for one in readings]
 
 
 def test_healthy_steps_have_no_finding() -> None:
@@ -88,9 +96,9 @@ def test_a_gate_at_the_end_of_a_schedule_is_not_stuck() -> None:
 
 
 def test_collapsed_scores_also_when_undefined() -> None:
-    assert codes(of_epoch([epoch(0.0, 0.0, 0.001)], CONFIG)) == ["scores_collapsed"]
-    assert codes(of_epoch([epoch(0.0, 0.0, np.nan)], CONFIG)) == ["scores_collapsed"]
-    assert of_epoch([epoch(0.0, 0.0, 0.02)], CONFIG) == []
+    assert codes(_of_epoch([epoch(0.0, 0.0, 0.001)], CONFIG)) == ["scores_collapsed"]
+    assert codes(_of_epoch([epoch(0.0, 0.0, np.nan)], CONFIG)) == ["scores_collapsed"]
+    assert _of_epoch([epoch(0.0, 0.0, 0.02)], CONFIG) == []
 
 
 @pytest.mark.parametrize(
@@ -109,12 +117,12 @@ def test_collapsed_scores_also_when_undefined() -> None:
 def test_a_graph_without_worth_is_starved(share: float, rank_ic: float, found: list[str]) -> None:
     """Below 0.1 % of the variance, and RankIC within one error (0.004 in the sample) of zero."""
     told = replace(epoch(0.02, 0.03), graph=graph_worth(1, 0, share, rank_ic).worth)
-    symptoms = of_epoch([told], CONFIG)
+    symptoms = _of_epoch([told], CONFIG)
     assert codes(symptoms) == found
     if found:
         assert (symptoms[0].evidence, symptoms[0].threshold) == (share, 1e-3)
         assert "9.5 neighbours a stock" in symptoms[0].message
-    assert of_epoch([replace(told, graph=None)], CONFIG) == [], "the graph is off"
+    assert _of_epoch([replace(told, graph=None)], CONFIG) == [], "the graph is off"
 
 
 def test_a_validation_with_its_graph_survives_the_way_through_json() -> None:
@@ -125,14 +133,14 @@ def test_a_validation_with_its_graph_survives_the_way_through_json() -> None:
 
 def test_overfitting_needs_three_growing_gaps_and_a_fall_beyond_the_error() -> None:
     worse = [epoch(0.05 - 0.01 * i, 0.05 + 0.01 * i) for i in range(4)]
-    found = of_epoch(worse, CONFIG)
+    found = _of_epoch(worse, CONFIG)
     assert codes(found) == ["overfitting"]
     assert found[0].evidence == pytest.approx(0.03)
-    assert of_epoch(worse[:3], CONFIG) == []
+    assert _of_epoch(worse[:3], CONFIG) == []
     little = [epoch(0.05 - 0.003 * i, 0.05 + 0.01 * i) for i in range(4)]
-    assert of_epoch(little, CONFIG) == [], "0.009 is less than a standard error"
+    assert _of_epoch(little, CONFIG) == [], "0.009 is less than a standard error"
     better = [epoch(0.05 + 0.001 * i, 0.05 + 0.01 * i) for i in range(4)]
-    assert of_epoch(better, CONFIG) == []
+    assert _of_epoch(better, CONFIG) == []
 
 
 def doctor(**policies: str) -> tuple[Doctor, ListSink]:

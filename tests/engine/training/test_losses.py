@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.config import LossConfig
-from engine.dataset.batch import make_batch
-from engine.dataset.neighbours import rows_of_days
+from engine.dataset.batch import _rows_of_days, make_batch
 from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model
 from engine.training import losses
@@ -146,7 +145,7 @@ def test_days_of_any_size_at_once_are_each_day_alone(sizes: list[int], seed: int
     edges = [0, *np.cumsum(sizes).tolist()]
     score, target = torch.randn(edges[-1], 2), torch.randn(edges[-1], 2)
     target[torch.rand(target.shape) < 0.2] = torch.nan
-    table = rows_of_days(edges)
+    table = _rows_of_days(edges)
     at_once = losses.by_day(score, table), known(losses.by_day(target, table, absent=torch.nan))
     for term in (
         losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses._portfolio_return,

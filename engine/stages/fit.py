@@ -1,9 +1,10 @@
 """The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -178,41 +179,37 @@ def _require_edges(graphs: GraphSeries, split: Split) -> None:
         )
 
 
-def score_seeds(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    *,
-    seeds: int,
-    parts: Sequence[Part],
-    sink: EventSink,
-    model: str = NETWORK,
-) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """What the models of some folds are trained and scored with."""
+
+    context: StageContext
+    run: Run
+    dataset: Dataset
+    sink: EventSink
+    parts: Sequence[Part]
+    """Whose days are scored."""
+    seeds: int = 1
+    """Networks of a fold."""
+    model: str = NETWORK
+    """What the run calls the networks of this configuration."""
+
+    def seeded(self, seed: int) -> Self:
+        """With the configuration of one network among several."""
+        context = replace(self.context, config=seeded_config(self.context.config, seed))
+        return replace(self, context=context)
+
+
+def score_seeds(work: Scoring, folds: Sequence[Fold]) -> pl.DataFrame:
     """Scores of each fold: the mean over seeds of each network's scores, standardised within the day."""
-    means = []
+    first, means = work.context.config.training.seed, []
     for fold in folds:
-        frames = []
-        for number in range(seeds):
-            frame = score_network(
-                seeded(context, context.config.training.seed + number),
-                run,
-                dataset,
-                fold,
-                of=len(folds),
-                seeds=seeds,
-                parts=parts,
-                sink=sink,
-                model=model,
-            )
-            frames.append(frame)
-        means.append(mean_scores(frames, dataset.features.horizons))
+        frames = [
+            score_network(work.seeded(first + number), fold, of=len(folds))
+            for number in range(work.seeds)
+        ]
+        means.append(mean_scores(frames, work.dataset.features.horizons))
     return pl.concat(means)
-
-
-def seeded(context: StageContext, seed: int) -> StageContext:
-    """The context with the configuration of one network among several."""
-    return replace(context, config=seeded_config(context.config, seed))
 
 
 def seeded_config(config: Config, seed: int) -> Config:
@@ -221,63 +218,48 @@ def seeded_config(config: Config, seed: int) -> Config:
     return config.model_copy(update={"training": training})
 
 
-def score_network(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    fold: Fold,
-    *,
-    of: int,
-    seeds: int = 1,
-    parts: Sequence[Part],
-    sink: EventSink,
-    model: str = NETWORK,
-) -> pl.DataFrame:
-    """Scores of parts of one of ``of`` folds, by a network with the configured seed (one of ``seeds``).
+def score_network(work: Scoring, fold: Fold, *, of: int) -> pl.DataFrame:
+    """Scores of one of ``of`` folds, by a network with the configured seed.
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
     begins with what the fold before chose, which knew nothing of this fold's days either (its refit did).
-    ``model`` is what the run calls the networks of this configuration.
     """
-    seed = context.config.training.seed
-    name, path = network_name(fold.index, seed, model), network_file(run, fold.index, seed, model)
+    context, run, sink, features = work.context, work.run, work.sink, work.dataset.features
+    training, index = context.config.training, fold.index
+    name = network_name(index, training.seed, work.model)
+    path = network_file(run, index, training.seed, work.model)
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
         return read_parquet(path)
-    sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
-    begin = _warm_start(context, run, fold, model)
+    sink.emit(FoldStarted(fold=index, folds=of, seed=training.seed, seeds=work.seeds))
+    begin = None
+    if training.warm_start and index:
+        begin = fold_checkpoints(run, index - 1, training.seed, work.model)
     trainer = build_trainer(
         context,
-        as_taught(dataset, fold.split, context.config),
+        as_taught(work.dataset, fold.split, context.config),
         fold.split,
         run=run,
-        directory=fold_checkpoints(run, fold.index, seed, model),
+        directory=fold_checkpoints(run, index, training.seed, work.model),
         runtime=start_runtime(context.config, sink),
         sink=sink,
         begin=begin,
     )
-    scorers: dict[Part, Trainer] = dict.fromkeys(parts, trainer)
+    scorers: dict[Part, Trainer] = dict.fromkeys(work.parts, trainer)
     try:
         trainer.run(resume=True)
         if "test" in scorers:
-            scorers["test"] = refitted(trainer, context, dataset, run=run, sink=sink, begin=begin)
+            scorers["test"] = refitted(
+                trainer, context, work.dataset, run=run, sink=sink, begin=begin
+            )
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
-    features, index = dataset.features, fold.index
-    days = {part: scorers[part].score(getattr(fold.split, part)) for part in parts}
+    days = {part: scorers[part].score(getattr(fold.split, part)) for part in work.parts}
     frame = pl.concat(d.to_frame(features, split=p, fold=index) for p, d in days.items())
     write_parquet(path, frame)
     return frame
-
-
-def _warm_start(context: StageContext, run: Run, fold: Fold, model: str) -> Path | None:
-    """Where the weights lie that a fold's network begins with; None for fresh ones."""
-    training = context.config.training
-    if not training.warm_start or not fold.index:
-        return None
-    return fold_checkpoints(run, fold.index - 1, training.seed, model)
 
 
 def network_file(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:

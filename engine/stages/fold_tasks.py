@@ -36,7 +36,7 @@ from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages.cluster import beside
 from engine.stages.context import StageContext
-from engine.stages.fit import network_file, network_name, score_network, seeded
+from engine.stages.fit import Scoring, network_file, network_name, score_network
 from engine.stages.load import Dataset, Loader, load_dataset
 from engine.stages.rivals import (
     SIMPLE,
@@ -164,42 +164,21 @@ class FoldBench:
         if rival and self._heard is None:
             self._heard = hearing(self.dataset, config)
         dataset = self._heard if rival and self._heard is not None else self.dataset
+        work = Scoring(
+            context=context, run=self.run, dataset=dataset, sink=sink, parts=("test",), seeds=seeds
+        )
         if task.kind == SIMPLE:
-            self._fit(context, task, dataset, sink)
+            fold = self.folds[task.folds[0]]
+            plain = None if task.model == SIMPLE else plain_fits(blend_members(config, self.plan))
+            progress = RivalProgress(sink, context.stop, count_simple(work, fold, plain))
+            score_simple(work, fold, progress, plain)
             return
         if task.model != NETWORK:
-            sink = RivalProgress(sink, context.stop, len(task.folds))
-            context = replace(context, config=member_config(config, task.model))
+            own = replace(context, config=member_config(config, task.model))
+            progress = RivalProgress(sink, context.stop, len(task.folds))
+            work = replace(work, context=own, sink=progress, model=task.model)
         for index in task.folds:
-            score_network(
-                seeded(context, task.seed),
-                self.run,
-                dataset,
-                self.folds[index],
-                of=len(self.folds),
-                seeds=seeds,
-                parts=("test",),
-                sink=sink,
-                model=task.model,
-            )
-
-    def _fit(
-        self, context: StageContext, task: _FoldTask, dataset: Dataset, sink: EventSink
-    ) -> None:
-        """Rules, ridge and LightGBM of a fold."""
-        config, seeds, fold = context.config, self.plan.seeds, self.folds[task.folds[0]]
-        plain = None if task.model == SIMPLE else plain_fits(blend_members(config, self.plan))
-        total = count_simple(dataset, fold, ("test",), config, seeds, plain)
-        score_simple(
-            context,
-            self.run,
-            dataset,
-            fold,
-            seeds=seeds,
-            parts=("test",),
-            progress=RivalProgress(sink, context.stop, total),
-            plain=plain,
-        )
+            score_network(work.seeded(task.seed), self.folds[index], of=len(self.folds))
 
 
 def do_beside(

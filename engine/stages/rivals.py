@@ -30,7 +30,7 @@ from engine.runs.events import (
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop
-from engine.stages.fit import score_seeds
+from engine.stages.fit import Scoring, score_seeds
 from engine.stages.load import Dataset, as_taught
 from engine.training.baselines import compute_baselines, count_fits
 from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
@@ -60,105 +60,70 @@ def hearing(dataset: Dataset, config: Config) -> Dataset:
 
 
 def score_rivals(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    fold: Fold,
-    *,
-    seeds: int = 1,
-    parts: Sequence[Part] = ("validation", "test"),
-    sink: EventSink,
-    ready: Callable[[pl.DataFrame], object] = lambda scores: None,
+    work: Scoring, fold: Fold, *, ready: Callable[[pl.DataFrame], object] = lambda scores: None
 ) -> pl.DataFrame:
     """Scores of every rival on the days of some parts of a fold, as `compute_baselines` gives.
 
-    ``ready`` gets those that are no networks as soon as they are made. ``dataset`` as `hearing` gives it.
-    Torch's random state is as before afterwards, so a run that has the scores already goes on with the same
-    numbers. Interrupted, after the fit or the step, when asked to stop.
+    ``work``: of the data set as `hearing` gives it. ``ready`` gets the scores of those that are no networks
+    as soon as they are made. Torch's random state is as before afterwards, so a run that has the scores
+    already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
-    config = context.config
-    total = count_simple(dataset, fold, parts, config, seeds) + seeds
-    progress = RivalProgress(sink, context.stop, total)
-    simple = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
+    progress = RivalProgress(work.sink, work.context.stop, count_simple(work, fold) + work.seeds)
+    simple = score_simple(work, fold, progress)
     ready(simple)
-    networks = _score_networks(
-        context, run, dataset, fold, member=PERCEPTRON, seeds=seeds, parts=parts, sink=progress
-    )
-    return pl.concat([simple, networks])
+    return pl.concat([simple, _score_networks(replace(work, sink=progress), fold, PERCEPTRON)])
 
 
-def _score_networks(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    fold: Fold,
-    *,
-    member: str,
-    seeds: int,
-    parts: Sequence[Part],
-    sink: EventSink,
-) -> pl.DataFrame:
+def _score_networks(work: Scoring, fold: Fold, member: str) -> pl.DataFrame:
     """Scores of a member's networks, under its name; torch's random state is as before afterwards."""
-    own = replace(context, config=member_config(context.config, member))
+    own = replace(work.context, config=member_config(work.context.config, member))
     with torch.random.fork_rng():
-        scores = score_seeds(
-            own, run, dataset, [fold], seeds=seeds, parts=parts, sink=sink, model=member
-        )
+        scores = score_seeds(replace(work, context=own, model=member), [fold])
     return named(scores, member)
 
 
 def score_simple(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
+    work: Scoring,
     fold: Fold,
-    *,
-    seeds: int,
-    parts: Sequence[Part],
     progress: "RivalProgress",
     plain: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Scores of the rivals that are no networks. They lie in ``folds/`` of the run and are made once.
 
-    ``plain``: only these kinds, on the label as it is. ``dataset`` as `hearing` gives it.
+    ``plain``: only these kinds, on the label as it is. ``work``: of the data set as `hearing` gives it.
     """
-    config, path = context.config, simple_file(run, fold.index, plain=plain is not None)
+    config, run = work.context.config, work.run
+    path = simple_file(run, fold.index, plain=plain is not None)
     if path.is_file():
-        progress.done += count_simple(dataset, fold, parts, config, seeds, plain)
+        progress.done += count_simple(work, fold, plain)
         return read_parquet(path)
     taught = config if plain is None else member_config(config, PLAIN)
     frame = pl.concat(
         compute_baselines(
-            as_taught(dataset, split, taught).features,
+            as_taught(work.dataset, split, taught).features,
             split,
             config=taught,
             fold=fold.index,
-            seeds=seeds,
+            seeds=work.seeds,
             parts=scored,
             sink=progress.sink,
-            workspace=context.workspace,
+            workspace=work.context.workspace,
             keep=run.path(FITTED),
             only=plain,
             suffix="" if plain is None else PLAIN,
             done=progress.count,
             alive=progress.alive,
         )
-        for split, scored in _fits(dataset, fold.split, parts, config)
+        for split, scored in _fits(work, fold.split)
     )
     write_parquet(path, frame)
     return frame
 
 
-def count_simple(
-    dataset: Dataset,
-    fold: Fold,
-    parts: Sequence[Part],
-    config: Config,
-    seeds: int,
-    plain: Collection[str] | None = None,
-) -> int:
+def count_simple(work: Scoring, fold: Fold, plain: Collection[str] | None = None) -> int:
     """How many models `score_simple` fits."""
-    return len(_fits(dataset, fold.split, parts, config)) * count_fits(config, seeds, plain)
+    each = count_fits(work.context.config, work.seeds, plain)
+    return len(_fits(work, fold.split)) * each
 
 
 def simple_file(run: Run, fold: int, *, plain: bool = False) -> Path:
@@ -166,63 +131,38 @@ def simple_file(run: Run, fold: int, *, plain: bool = False) -> Path:
     return run.path(f"folds/{SIMPLE}{PLAIN if plain else ''}-fold-{fold}.parquet")
 
 
-def _fits(
-    dataset: Dataset, split: Split, parts: Sequence[Part], config: Config
-) -> list[tuple[Split, Sequence[Part]]]:
+def _fits(work: Scoring, split: Split) -> list[tuple[Split, Sequence[Part]]]:
     """The days that ridge and LightGBM learn, and the parts that each of these fits scores.
 
     They choose nothing on validation days, so with `training.refit` those of the test learn these at once.
     The fit that scores the test is the last, and is the one that stays in the run's files.
     """
+    config, parts = work.context.config, work.parts
     if not config.training.refit or "test" not in parts:
         return [(split, parts)]
-    longer = refit_split(dataset.features, split, config.split, config.universe.min_names)
+    longer = refit_split(work.dataset.features, split, config.split, config.universe.min_names)
     rest = [part for part in parts if part != "test"]
     return [*([(split, rest)] if rest else []), (longer, ("test",))]
 
 
 def score_plain(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    heard: Dataset,
-    folds: Sequence[Fold],
-    *,
-    names: Collection[str],
-    seeds: int,
-    sink: EventSink,
+    work: Scoring, heard: Dataset, folds: Sequence[Fold], names: Collection[str]
 ) -> list[pl.DataFrame]:
-    """Test scores of those of the ``names`` that learn the label as it is, over all folds; empty without any.
+    """Scores of those of the ``names`` that learn the label as it is, over all folds; empty without any.
 
     ``heard``: the data set as `hearing` gives it.
     """
-    parts: Sequence[Part] = ("test",)
-    config, kinds = context.config, plain_fits(names)
+    kinds, beside = plain_fits(names), replace(work, dataset=heard)
     networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
     frames = []
     for fold in folds if kinds or networks else ():
-        fits = count_simple(heard, fold, parts, config, seeds, kinds)
-        progress = RivalProgress(sink, context.stop, fits + seeds * len(networks))
+        total = count_simple(beside, fold, kinds) + work.seeds * len(networks)
+        progress = RivalProgress(work.sink, work.context.stop, total)
         if kinds:
-            frames.append(
-                score_simple(
-                    context,
-                    run,
-                    heard,
-                    fold,
-                    seeds=seeds,
-                    parts=parts,
-                    progress=progress,
-                    plain=kinds,
-                )
-            )
+            frames.append(score_simple(beside, fold, progress, kinds))
         for member in networks:
-            seen = dataset if kind_of(member) == NETWORK else heard
-            frames.append(
-                _score_networks(
-                    context, run, seen, fold, member=member, seeds=seeds, parts=parts, sink=progress
-                )
-            )
+            seen = work if kind_of(member) == NETWORK else beside
+            frames.append(_score_networks(replace(seen, sink=progress), fold, member))
     return frames
 
 

@@ -34,7 +34,13 @@ from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.capacity import warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
+from engine.stages.fit import (
+    Scoring,
+    build_trainer,
+    refitted,
+    start_runtime,
+    write_predictions,
+)
 from engine.stages.follow import follow, what_counts
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
 from engine.stages.rivals import blended, hearing, named, require_models, score_rivals
@@ -223,11 +229,17 @@ def _baselines(
     else:
         sink.emit(StageStarted(stage="baselines"))
         whole = Fold(index=0, split=split)
+        work = Scoring(
+            context=context,
+            run=run,
+            dataset=hearing(dataset, config),
+            sink=sink,
+            parts=("validation", "test"),
+        )
         # Told as they come: the perceptron's training may take longer than all before it.
         frame = score_rivals(
-            context, run, hearing(dataset, config), whole, sink=sink,
-            ready=lambda simple: _judge_baselines(context, simple, taught, sink),
-        )  # fmt: skip
+            work, whole, ready=lambda simple: _judge_baselines(context, simple, taught, sink)
+        )
         oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), taught, split)
         frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
         write_parquet(path, frame)

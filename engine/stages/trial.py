@@ -15,7 +15,7 @@ from engine.records import record
 from engine.records.study import PRUNED, TRIAL, Objective, TrialFold, TrialResult, TrialState
 from engine.runs.store import Run
 from engine.stages.context import StageContext, run_session
-from engine.stages.fit import score_network
+from engine.stages.fit import Scoring, score_network
 from engine.stages.load import Loader, load_dataset
 from engine.stages.protocol import admit
 from engine.training.evaluate import daily_rank_ics
@@ -36,12 +36,11 @@ def run_trial(
         folds, frames = folds_of(context, dataset.features), []
         validation = np.concatenate([fold.split.validation for fold in folds])
         days = admit(context, run, dataset.features, validation, confirm=True, way="")
+        work = Scoring(context=context, run=run, dataset=dataset, sink=sink, parts=("validation",))
         state: TrialState = "complete"
         try:
             for fold in folds:
-                frame = score_network(
-                    context, run, dataset, fold, of=len(folds), parts=("validation",), sink=sink
-                )
+                frame = score_network(work, fold, of=len(folds))
                 frames.append(frame)
         except Interrupted:
             if not run.path(PRUNED).is_file():

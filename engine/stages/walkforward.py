@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import polars as pl
 from msgspec.structs import asdict
@@ -25,7 +24,7 @@ from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.capacity import jobs_for, warn_of_memory
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_executor
-from engine.stages.fit import score_seeds, write_predictions
+from engine.stages.fit import Scoring, score_seeds, write_predictions
 from engine.stages.fold_tasks import (
     blend_members,
     do_beside,
@@ -158,18 +157,15 @@ def _scores(
     if elsewhere:
         do_beside(context, run, plan, len(folds), jobs, sink)
         sink = NullSink()
-    score = partial(score_seeds, context, run, dataset, folds, seeds=seeds, parts=("test",))
-    frames = [named(score(sink=sink), NETWORK)] if NETWORK in members else []
+    work = Scoring(
+        context=context, run=run, dataset=dataset, sink=sink, parts=("test",), seeds=seeds
+    )
+    frames = [named(score_seeds(work, folds), NETWORK)] if NETWORK in members else []
     if plan.with_baselines or plan.model != NETWORK:
         sink.emit(StageStarted(stage="baselines"))
         heard = dataset if elsewhere else hearing(dataset, context.config)
-        frames += [
-            score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
-            for fold in folds
-        ]
-        frames += score_plain(
-            context, run, dataset, heard, folds, names=members, seeds=seeds, sink=sink
-        )
+        frames += [score_rivals(replace(work, dataset=heard), fold) for fold in folds]
+        frames += score_plain(work, heard, folds, members)
     return pl.concat(frames)
 
 

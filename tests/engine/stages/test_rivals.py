@@ -12,7 +12,7 @@ import torch
 
 from engine.config.file import override
 from engine.data.load import StoredPanel
-from engine.dataset.split import Fold, Split, refit_split
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import ConfigError, Interrupted
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
@@ -24,7 +24,7 @@ from engine.runs.launch import ControlFiles
 from engine.runs.sink import ListSink, NullSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop, StopFlag
-from engine.stages.fit import score_seeds
+from engine.stages.fit import Scoring, score_seeds
 from engine.stages.identity import identity
 from engine.stages.load import Dataset, as_taught
 from engine.stages.rivals import hearing, score_rivals
@@ -88,7 +88,11 @@ class Bench:
         dataset = hearing(self.dataset(features), context.config)
         fold = Fold(index=0, split=self.world.split)
         run, sink = run or self.run(), sink or ListSink()
-        return score_rivals(context, run, dataset, fold, seeds=seeds, sink=sink)
+        parts: tuple[Part, ...] = ("validation", "test")
+        work = Scoring(
+            context=context, run=run, dataset=dataset, sink=sink, parts=parts, seeds=seeds
+        )
+        return score_rivals(work, fold)
 
 
 @pytest.fixture
@@ -371,15 +375,14 @@ def test_it_finds_an_interaction_and_in_noise_nothing(
         training__day_stride=1,
         training__learning_rate=5e-3,
     )
-    found = score_seeds(
-        replace(context, config=perceptron(context.config)),
-        bench.run(),
-        replace(bench.dataset(features), graphs=None),
-        [Fold(index=0, split=SPLIT)],
-        seeds=1,
-        parts=("test",),
+    work = Scoring(
+        context=replace(context, config=perceptron(context.config)),
+        run=bench.run(),
+        dataset=replace(bench.dataset(features), graphs=None),
         sink=NullSink(),
+        parts=("test",),
     )
+    found = score_seeds(work, [Fold(index=0, split=SPLIT)])
     for h, horizon in enumerate(features.horizons):
         days = []
         for session in SPLIT.test:

@@ -21,7 +21,7 @@ from typing import Literal, Self
 from engine.errors import EngineError, GateError, IntegrityError, UsageError
 from engine.hashes import sha256
 
-Kind = Literal["features", "models", "strategies"]
+_Kind = Literal["features", "models", "strategies"]
 """A folder of the workspace that holds code."""
 _UNREADABLE = "cannot be used: "
 """Begins what is said of a file instead of its first line."""
@@ -31,7 +31,7 @@ _UNREADABLE = "cannot be used: "
 class UserModule:
     """One module of the workspace, loaded."""
 
-    kind: Kind
+    kind: _Kind
     name: str
     path: Path
     sha256: str
@@ -39,7 +39,7 @@ class UserModule:
     module: ModuleType
 
     @classmethod
-    def load(cls, workspace: Path, kind: Kind, name: str) -> Self | None:
+    def load(cls, workspace: Path, kind: _Kind, name: str) -> Self | None:
         """Run ``KIND/NAME.py`` of the workspace; None where there is no such file.
 
         The same bytes at the same place are run once in a process. UsageError, with file and line, where the
@@ -49,7 +49,7 @@ class UserModule:
         return None if path is None else cls.run(kind, name, path)
 
     @classmethod
-    def run(cls, kind: Kind, name: str, path: Path) -> Self:
+    def run(cls, kind: _Kind, name: str, path: Path) -> Self:
         """As `load`, a file that lies elsewhere in the workspace: a copy that was kept."""
         content = path.read_bytes()
         module = _run(path, content)
@@ -81,7 +81,7 @@ class UserModule:
             yield
 
 
-def _module_path(workspace: Path, kind: Kind, name: str) -> Path | None:
+def _module_path(workspace: Path, kind: _Kind, name: str) -> Path | None:
     """Where a module of the workspace lies; None where there is none. See `UserModule.load`."""
     if not name.isidentifier() or name.startswith("_"):
         return None
@@ -115,14 +115,14 @@ def summaries(folders: Iterable[Path], defines: str) -> dict[str, str]:
 
 
 def own_summaries(
-    workspace: Path, kind: Kind, defines: str, built_in: Collection[str]
+    workspace: Path, kind: _Kind, defines: str, built_in: Collection[str]
 ) -> dict[str, str]:
     """`summaries` of modules of the workspace; one with a name of the ``built_in`` ones says so instead."""
     found = summaries([workspace / kind], defines)
     return {name: _shadow(name, built_in) or line for name, line in found.items()}
 
 
-def refuse_shadow(workspace: Path, kind: Kind, name: str, built_in: Collection[str]) -> None:
+def refuse_shadow(workspace: Path, kind: _Kind, name: str, built_in: Collection[str]) -> None:
     """UsageError where a module of the workspace has the name of a built-in one."""
     if (path := _module_path(workspace, kind, name)) and name in built_in:
         raise UsageError(
@@ -131,7 +131,7 @@ def refuse_shadow(workspace: Path, kind: Kind, name: str, built_in: Collection[s
         )
 
 
-def unknown(kind: Kind, name: str, known: Iterable[str]) -> UsageError:
+def unknown(kind: _Kind, name: str, known: Iterable[str]) -> UsageError:
     """The error of a name that neither a built-in module nor one of the workspace has."""
     what = {"features": "feature", "models": "model", "strategies": "strategy"}[kind]
     return UsageError(
@@ -140,7 +140,7 @@ def unknown(kind: Kind, name: str, known: Iterable[str]) -> UsageError:
     )
 
 
-def hashes_of(workspace: Path, kind: Kind, names: Iterable[str]) -> dict[str, str]:
+def hashes_of(workspace: Path, kind: _Kind, names: Iterable[str]) -> dict[str, str]:
     """Place -> sha256 of those of some modules that are the workspace's, as manifests and seals keep them."""
     found = {}
     for name in sorted(set(names)):

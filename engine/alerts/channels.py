@@ -49,15 +49,15 @@ def channels(config: AlertConfig, secrets: Secrets, terminal: TextIO) -> list[Ch
     """Those that are configured, in the order they are served."""
     found: list[Channel] = []
     if config.bell:
-        found.append(Bell(terminal))
+        found.append(_Bell(terminal))
     if secrets.webhook is not None:
-        found.append(Webhook(config, secrets))
+        found.append(_Webhook(config, secrets))
     if config.smtp_host:
-        found.append(Mail(config, secrets))
+        found.append(_Mail(config, secrets))
     return found
 
 
-class Webhook:
+class _Webhook:
     """Posts ``{"text": ...}`` to the address in the environment, as Slack and others take it."""
 
     name = "webhook"
@@ -117,7 +117,7 @@ class Webhook:
         return http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=context)
 
 
-class Mail:
+class _Mail:
     """Sends a plain text mail, with TLS or STARTTLS unless the server is on this machine."""
 
     name = "mail"
@@ -186,7 +186,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Bell:
+class _Bell:
     """Rings where the scheduler runs in a terminal."""
 
     terminal: TextIO

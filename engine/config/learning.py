@@ -117,9 +117,9 @@ DEFAULT_PHASES = (
 )
 
 
-OwnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_OwnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """A model of the workspace, by the name of its module."""
-Member = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(-plain)?$")]
+_Member = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(-plain)?$")]
 """A model of the blend, by its name in files and tables; mlp: the network with every block off."""
 BUILT_IN_MEMBERS = ("network", "mlp", "lightgbm", "ridge")
 
@@ -165,7 +165,7 @@ class TrainingConfig(ConfigTable):
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
-    own_models: tuple[OwnName, ...] = ()
+    own_models: tuple[_OwnName, ...] = ()
     """Models of the workspace that are fitted beside ridge and LightGBM."""
     rivals_hear_neighbours: bool = False
     """Ridge, LightGBM and the perceptron also see each column's mean over a stock's graph neighbours."""
@@ -305,7 +305,7 @@ _DEFAULT_SPACE: tuple[Dimension, ...] = (
 class BlendConfig(ConfigTable):
     """The model that is a blend of several: `walkforward --model blend`."""
 
-    members: tuple[Member, ...] = ("network", "mlp", "lightgbm", "ridge")
+    members: tuple[_Member, ...] = ("network", "mlp", "lightgbm", "ridge")
     """Models whose ranks within the day are averaged, equal weights: these, or the workspace's own; -plain:
     learns the plain label."""
 

@@ -22,14 +22,14 @@ from engine.graph.graph import Graph, GraphSeries
 SOFT_RANK_NAMES = 400
 """Stocks of a day that enter the soft ranks, which cost N^2; evenly spaced with a moving offset."""
 
-TENSORS = (
+_TENSORS = (
     "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "neighbour_MK", "edge_attr_MKP", "heard_MK",
     "row_DN", "sample_DR",
 )  # fmt: skip
 """Fields of a `Batch` that live on its device; ``weight_D`` too, where there is one."""
 
 
-class Neighbours(NamedTuple):
+class _Neighbours(NamedTuple):
     """Whom each row listens to, strongest first. A place without a neighbour names the row itself."""
 
     row_MK: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Neighbours(NamedTuple):
 
 def neighbour_table(
     edge_index_2E: NDArray[np.int64], edge_attr_EP: NDArray[np.float32], n_rows: int
-) -> Neighbours:
+) -> _Neighbours:
     """Edges (source row, target row) as a table with a line a target; a line keeps the order of its edges.
 
     K is the largest number of neighbours, at least 1.
@@ -60,7 +60,7 @@ def neighbour_table(
     attr_MP = np.zeros((n_rows * width, edge_attr_EP.shape[1]), dtype=np.float32)
     heard_M = np.zeros(n_rows * width, dtype=np.bool_)
     row_M[place_E], attr_MP[place_E], heard_M[place_E] = source_E, edge_attr_EP, True
-    return Neighbours(
+    return _Neighbours(
         row_MK=row_M.reshape(n_rows, width),
         attr_MKP=attr_MP.reshape(n_rows, width, -1),
         heard_MK=heard_M.reshape(n_rows, width),
@@ -136,7 +136,7 @@ class Batch:
         dates: tuple[dt.date, ...],
         sessions: tuple[int, ...],
         day_ptr: tuple[int, ...],
-        neighbours: Neighbours,
+        neighbours: _Neighbours,
         weight_D: Tensor | None = None,
         **rows: Tensor,
     ) -> Self:
@@ -163,7 +163,7 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in _TENSORS}
         if self.weight_D is not None:
             changed["weight_D"] = change(self.weight_D)
         return replace(self, **changed)

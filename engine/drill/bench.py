@@ -29,7 +29,7 @@ from engine.runs import launch, lock
 from engine.runs.store import RUN_ID
 from engine.secrets import is_secret
 
-FOLDER = ".drill-"
+_FOLDER = ".drill-"
 _LINKED = (".parquet", ".npy", ".npz", ".safetensors")
 """Replaced whole when they change, never written into."""
 _POLL_S, _LIMIT_S = 0.005, 3600.0
@@ -209,10 +209,10 @@ class Workbench:
 def opened(workspace: Path, stopped: Callable[[], bool], seed: int) -> Iterator[Workbench]:
     """A bench in a folder of the workspace; also folders that killed drills left behind are removed."""
     workspace.mkdir(parents=True, exist_ok=True)
-    for left in workspace.glob(f"{FOLDER}*"):
+    for left in workspace.glob(f"{_FOLDER}*"):
         if not lock.is_held(left / "lock"):
             shutil.rmtree(left, ignore_errors=True)
-    root = workspace / f"{FOLDER}{os.getpid()}"
+    root = workspace / f"{_FOLDER}{os.getpid()}"
     with lock.hold(root / "lock"):
         try:
             yield Workbench(root=root, source=workspace, stopped=stopped, seed=seed)

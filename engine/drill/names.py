@@ -21,7 +21,7 @@ from engine.drill.bench import Ending, Workbench, without_secrets
 from engine.drill.case import Case, NotTriedError, Seen, failed, silent, survived, told
 from engine.drill.lab import Lab
 
-NAME = "\x1b]0;PWNED\x07\x9b31m\u202e../../x[/red][link=file:///etc/passwd]"
+_NAME = "\x1b]0;PWNED\x07\x9b31m\u202e../../x[/red][link=file:///etc/passwd]"
 _RAW = re.compile("\x1b\\]0;PWNED|\x9b31m|\u202e|\x07")
 _PLACES = b"23456781"
 """Keys of the screen's places, Home last."""
@@ -44,7 +44,7 @@ def _words(command: Command) -> list[str]:
     """Its arguments, where at least one of them is free."""
     arguments = [one for one in command.parameters if one.kind == "argument"]
     free = [one for one in arguments if not one.choices]
-    return [one.choices[0] if one.choices else NAME for one in arguments] if free else []
+    return [one.choices[0] if one.choices else _NAME for one in arguments] if free else []
 
 
 def _asked(command: Command, bench: Workbench) -> Seen:
@@ -54,7 +54,7 @@ def _asked(command: Command, bench: Workbench) -> Seen:
 
 
 def _workspace(bench: Workbench) -> Seen:
-    place = bench.folder("names") / NAME.replace("/", "")
+    place = bench.folder("names") / _NAME.replace("/", "")
     place.mkdir()
     answer = bench.run(place, "runs")
     return _clean(answer) or survived(f"rc {answer.code}")
@@ -62,8 +62,8 @@ def _workspace(bench: Workbench) -> Seen:
 
 def _file(bench: Workbench) -> Seen:
     place, path = bench.folder("names"), bench.folder("file") / "prices.csv"
-    rows = [f'2020-01-0{day},"{NAME}",1,9,1,{day},100,7' for day in (2, 3, 6)]
-    path.write_text(f'date,symbol,open,high,low,close,volume,"{NAME}"\n' + "\n".join(rows))
+    rows = [f'2020-01-0{day},"{_NAME}",1,9,1,{day},100,7' for day in (2, 3, 6)]
+    path.write_text(f'date,symbol,open,high,low,close,volume,"{_NAME}"\n' + "\n".join(rows))
     words = ("ingest", "--source", "files", "--prices", str(path), "--set", "data.market=us")
     for command in (words, ("check",)):
         answer = bench.run(place, *command)
@@ -85,7 +85,7 @@ def _screen(lab: Lab, bench: Workbench) -> Seen:
     if not runs:
         place = bench.copy("screen", lab.trained)
         runs = sorted((place / "runs").glob("2*"))
-    bench.run(place, "note", runs[-1].name, NAME)
+    bench.run(place, "note", runs[-1].name, _NAME)
     code, shown = _looked_through(place, bench.here)
     raw = re.search(rb"\x1b\]0;PWNED|\xc2\x9b31m|\xe2\x80\xae", shown)
     if raw:

@@ -86,7 +86,7 @@ def paired_interval(
     )
 
 
-def bootstrap_indices(
+def _bootstrap_indices(
     n: int, *, draws: int, mean_block: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Row indices of the shape ``[draws, n]``, each in 0..n-1, of the stationary bootstrap.
@@ -119,7 +119,7 @@ def stationary_bootstrap(
     if series_D.size < _MIN_DAYS:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
-    rows = bootstrap_indices(series_D.size, draws=draws, mean_block=mean_block, rng=rng)
+    rows = _bootstrap_indices(series_D.size, draws=draws, mean_block=mean_block, rng=rng)
     values = statistic(series_D[rows])
     tail = (1.0 - confidence) / 2.0
     low, high = np.nanquantile(values, [tail, 1.0 - tail])

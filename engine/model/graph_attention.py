@@ -77,14 +77,14 @@ class GraphAttention(nn.Module):
     def forward(self, h_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, AttentionUse | None]:
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
-            b_MC, weight_MKA = gatv2(layer, a_MC, edges)
+            b_MC, weight_MKA = _gatv2(layer, a_MC, edges)
             if depth == 0 and (self.watch or not self.training):
                 use = _attention_use(weight_MKA, edges)
             a_MC = b_MC if depth == len(self.layers) - 1 else a_MC + self.dropout(elu(b_MC))
         return torch.where(edges.hears_M1(), a_MC, 0.0), use
 
 
-def gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, Tensor]:
+def _gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, Tensor]:
     """What ``layer`` gives for these edges ``(M, C)``, and each neighbour's share ``(M, K, A)``.
 
     ``w_i. = softmax_j(att . leaky(l_j + r_i + W e_ij))``, ``out_i = sum_j w_ij l_j + bias``, head by head.

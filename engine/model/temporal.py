@@ -13,7 +13,7 @@ _BLOCK_ROWS = 512
 CPU, forward and backward: 67 ms per 1,000 rows in blocks of 256 to 512, 95 ms for 4,000 rows at once."""
 
 
-class WindowLSTM(nn.LSTM):
+class _WindowLSTM(nn.LSTM):
     """One-layer LSTM (Hochreiter & Schmidhuber, 1997) from a zero state: `nn.LSTM`.
 
     On the CPU block by block: rows do not depend on each other, so the blocks change nothing but the time it
@@ -27,11 +27,11 @@ class WindowLSTM(nn.LSTM):
         if x_MTC.device.type != "cpu" or x_MTC.shape[0] <= _BLOCK_ROWS:
             return super().forward(x_MTC)[0]
         return torch.cat(
-            [super(WindowLSTM, self).forward(b)[0] for b in torch.split(x_MTC, _BLOCK_ROWS)]
+            [super(_WindowLSTM, self).forward(b)[0] for b in torch.split(x_MTC, _BLOCK_ROWS)]
         )
 
 
-def lstm_by_formula(layer: nn.LSTM, x_MTC: Tensor) -> Tensor:
+def _lstm_by_formula(layer: nn.LSTM, x_MTC: Tensor) -> Tensor:
     """What the layer gives, session by session: torch.compile cannot look into torch's own layer."""
     input_GC, state_GH, input_G, state_G = layer.parameters()
     input_MTG = nn.functional.linear(x_MTC, input_GC, input_G)
@@ -56,13 +56,13 @@ class TemporalEncoder(nn.Module):
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         self.enrich = GatedResidualNetwork(channels, dropout)
-        self.lstm = WindowLSTM(channels, channels)
+        self.lstm = _WindowLSTM(channels, channels)
         self.gate = GatedResidual(channels, dropout)
 
     def forward(self, h_MTC: Tensor) -> Tensor:
         h_MTC = self.enrich(h_MTC)
         compiling = torch.compiler.is_compiling()
-        state_MTC = lstm_by_formula(self.lstm, h_MTC) if compiling else self.lstm(h_MTC)
+        state_MTC = _lstm_by_formula(self.lstm, h_MTC) if compiling else self.lstm(h_MTC)
         return self.gate(state_MTC, h_MTC)  # type: ignore[no-any-return]
 
 

@@ -24,7 +24,7 @@ ENTRIES = (*SIMULATED, ACTUAL)
 PARTS = ("revision", "sizing", "rounding", "missed", "cost")
 """What the gap between backtest and fill is made of."""
 
-FOLDER = "fills"
+_FOLDER = "fills"
 """Below ``WORKSPACE/signals``."""
 
 
@@ -175,7 +175,7 @@ class SessionFills(Struct, frozen=True, kw_only=True):
 
 def fills_path(signals: Path, place: SealPlace) -> Path:
     """Where the fills of a seal lie; ``signals``: ``WORKSPACE/signals``."""
-    return signals / FOLDER / f"{place.word}.json"
+    return signals / _FOLDER / f"{place.word}.json"
 
 
 def read_fills(signals: Path, place: SealPlace, seal: str) -> SessionFills | None:

@@ -14,8 +14,8 @@ CURRENT = "CURRENT"
 HISTORY = "HISTORY"
 """File below ``data`` with the ids of those used before it, oldest first."""
 SNAPSHOTS = "snapshots"
-OLD = "read by an older version: not recorded"
-NO_FILE = "no file was read"
+_OLD = "read by an older version: not recorded"
+_NO_FILE = "no file was read"
 
 
 class Revision(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class SourceReading(Struct, frozen=True, kw_only=True):
             words = [(word, said) for word, said in words if word != "refused"]
         elif not words:
             old = self.source.startswith("files")
-            words = [("source", OLD if old else f"{self.source}: {NO_FILE}")]
+            words = [("source", _OLD if old else f"{self.source}: {_NO_FILE}")]
         return [*words, *self._counts(), *(("note", note) for note in self.notes)]
 
     def _counts(self) -> Iterator[tuple[str, str]]:

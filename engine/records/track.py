@@ -138,14 +138,14 @@ class TrackEntry(Struct, frozen=True, kw_only=True):
         return cls(
             n=last.n + 1 if last else 0,
             before=before,
-            hash=link_hash(before, content),
+            hash=_link_hash(before, content),
             item=msgspec.Raw(content),
         )
 
     @property
     def is_whole(self) -> bool:
         """Whether its hash is of what it says."""
-        return self.hash == link_hash(self.before, bytes(self.item))
+        return self.hash == _link_hash(self.before, bytes(self.item))
 
     def read(self) -> AnyItem:
         """The item. RecordError for one of a later version or for none."""
@@ -194,7 +194,7 @@ def decode(content: bytes, kind: type[_T], name: str) -> _T:
         raise record.RecordError(f"{name}: {error}") from error
 
 
-def link_hash(before: str, item: bytes) -> str:
+def _link_hash(before: str, item: bytes) -> str:
     """SHA-256 as hex of the former hash, a newline and the item's bytes."""
     return hashlib.sha256(before.encode() + b"\n" + item).hexdigest()
 

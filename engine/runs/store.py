@@ -216,7 +216,7 @@ class RunStore:
             config_digest=digest(config.model_dump(mode="json")),
             settings=settings.of_config(config),
             hashed=True,
-            code=own_code(self.root.parent, config),
+            code=_own_code(self.root.parent, config),
             **(extra or {}),
         )
         record.write(directory / MANIFEST, manifest)
@@ -291,7 +291,7 @@ class RunStore:
         return [path.name.removeprefix(TRASH) for path in left]
 
 
-def own_code(workspace: Path, config: "Config") -> dict[str, str]:
+def _own_code(workspace: Path, config: "Config") -> dict[str, str]:
     """Place and hash of each module of the workspace that a configuration names."""
     return {
         **hashes_of(workspace, "models", config.own_models),

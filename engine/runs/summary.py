@@ -109,7 +109,7 @@ def _judged(found: RankICSummary | None) -> RankICSummary | None:
     return structs.replace(found, null_band=SURE * found.rank_ic_se)
 
 
-def figure(values: Mapping[str, Any] | None) -> RankICSummary | None:
+def _figure(values: Mapping[str, Any] | None) -> RankICSummary | None:
     """The figures that `train --json` prints; None where there are none."""
     return _judged(record.convert(values, RankICSummary, "figures")) if values else None
 

@@ -33,8 +33,8 @@ from engine.records.agenda import (
 from engine.runs import lock
 
 _FOLDER = Path("schedule")
-LOCK, HEARTBEAT = _FOLDER / "lock", _FOLDER / "heartbeat.json"
-LEDGER, OUTLOOK = _FOLDER / "ledger.sqlite", _FOLDER / "outlook.json"
+_LOCK, _HEARTBEAT = _FOLDER / "lock", _FOLDER / "heartbeat.json"
+LEDGER, _OUTLOOK = _FOLDER / "ledger.sqlite", _FOLDER / "outlook.json"
 _STALE_BEATS = 4
 """Heartbeats that may be missing before the process counts as stuck."""
 _HEARTBEAT_S = 30.0
@@ -48,7 +48,7 @@ _POLL_S = 0.05
 @contextmanager
 def exclusive(workspace: Path) -> Iterator[None]:
     """Hold the scheduler's lock for the block; LockedError (exit code 5) if another has it."""
-    path = workspace / LOCK
+    path = workspace / _LOCK
     end = time.monotonic() + _LOCK_PATIENCE_S
     while lock.is_held(path) and time.monotonic() < end:
         time.sleep(_POLL_S)
@@ -69,12 +69,12 @@ def exclusive(workspace: Path) -> Iterator[None]:
 def write_heartbeat(workspace: Path, now: dt.datetime) -> None:
     """Show that this process lives."""
     beat = {"at": now.isoformat(), "pid": os.getpid(), "host": socket.gethostname()}
-    write_json(workspace / HEARTBEAT, beat, listed=False)
+    write_json(workspace / _HEARTBEAT, beat, listed=False)
 
 
 def write_outlook(workspace: Path, outlook: Outlook) -> None:
     """Write down what the exchange calendar says, for those who must not load one."""
-    record.write(workspace / OUTLOOK, outlook)
+    record.write(workspace / _OUTLOOK, outlook)
 
 
 def read_agenda(workspace: Path, now: dt.datetime, *, limit: int = 10) -> Agenda:
@@ -84,11 +84,11 @@ def read_agenda(workspace: Path, now: dt.datetime, *, limit: int = 10) -> Agenda
     """
     if not (workspace / _FOLDER).is_dir():
         return Agenda()
-    outlook = record.read_if_there(workspace / OUTLOOK, Outlook)
-    beat = record.read_if_there(workspace / HEARTBEAT, Heartbeat)
+    outlook = record.read_if_there(workspace / _OUTLOOK, Outlook)
+    beat = record.read_if_there(workspace / _HEARTBEAT, Heartbeat)
     agenda = Agenda(
         process=_process(workspace, now, beat, outlook),
-        pid=lock.holder(workspace / LOCK),
+        pid=lock.holder(workspace / _LOCK),
         beat_at=beat.at.isoformat() if beat else "",
         outlook=outlook,
     )
@@ -119,7 +119,7 @@ def _process(
     workspace: Path, now: dt.datetime, beat: Heartbeat | None, outlook: Outlook | None
 ) -> ProcessState:
     """A living process whose last heartbeat is too old must be stuck."""
-    if not lock.is_held(workspace / LOCK):
+    if not lock.is_held(workspace / _LOCK):
         return "never" if beat is None else "stopped"
     pause = outlook.heartbeat_seconds if outlook is not None else _HEARTBEAT_S
     late = beat is not None and (now - beat.at).total_seconds() > _STALE_BEATS * pause

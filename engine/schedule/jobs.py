@@ -35,7 +35,7 @@ _PATIENCE_S = 15.0
 _ANSWER_BYTES = 16 * 1024 * 1024
 _NICE = 10
 """Added to the priority of work that must not slow a signal down."""
-TIMED_OUT, STOPPED = 124, 130
+_TIMED_OUT, STOPPED = 124, 130
 """Exit codes as a shell reports them."""
 
 
@@ -101,7 +101,7 @@ class Ended:
         """One sentence on what went wrong."""
         if error := self.answer.get("error"):
             return str(error)
-        if self.exit_code == TIMED_OUT:
+        if self.exit_code == _TIMED_OUT:
             return "took longer than its limit and was ended"
         if self.exit_code < 0:
             return f"ended by {signal.Signals(-self.exit_code).name}"
@@ -180,7 +180,7 @@ class ChildRunner:
                 stopped = self.stopped()
                 if stopped or time.monotonic() > end:
                     _end(process)
-                    return STOPPED if stopped else TIMED_OUT
+                    return STOPPED if stopped else _TIMED_OUT
 
     @contextmanager
     def _lane(self) -> Iterator[IO[str]]:

@@ -22,7 +22,7 @@ from engine.errors import ConfigError, UsageError
 from engine.files import inside, read_toml, strict_text, write_text
 from engine.records.orders import Order
 
-ALPACA, TEMPLATES = "alpaca", ("ibkr", "sbi", "rakuten")
+ALPACA, _TEMPLATES = "alpaca", ("ibkr", "sbi", "rakuten")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _CODE = re.compile(r"[A-Za-z0-9][\w./ ^-]*")
 """What a code looks like: no formula of a spreadsheet, no quote and no separator."""
@@ -84,7 +84,7 @@ def _parts_of(orders: Sequence[Order], *, split: bool) -> Iterator[_Part]:
 def _broker_names(workspace: Path) -> list[str]:
     """Ours and those of the workspace's templates, sorted."""
     own = (path.stem for path in (workspace / "brokers").glob("*.toml"))
-    return sorted({ALPACA, *TEMPLATES, *own})
+    return sorted({ALPACA, *_TEMPLATES, *own})
 
 
 def find_template(workspace: Path, name: str) -> tuple[_Template, Path, bool]:
@@ -97,7 +97,7 @@ def find_template(workspace: Path, name: str) -> tuple[_Template, Path, bool]:
     path = inside(workspace / "brokers", f"{name}.toml")
     made = not path.is_file()
     if made:
-        if name not in TEMPLATES:
+        if name not in _TEMPLATES:
             raise UsageError(f"no template {path}", hint=_known(workspace))
         ours = resources.files("engine.signals") / "templates" / f"{name}.toml"
         write_text(path, ours.read_text(encoding="utf-8"), listed=False)

@@ -32,7 +32,7 @@ from engine.secrets import secret_of
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-KEY = "ATFT_TRACK_KEY"
+_KEY = "ATFT_TRACK_KEY"
 """Environment variable or credential with the private key: 32 bytes as hex, the text of the key file."""
 _PRIVATE = 0o600
 
@@ -86,7 +86,7 @@ class TrackKey:
             seed = bytes.fromhex(secret.reveal())
             self._key: Ed25519PrivateKey = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
         except ValueError:
-            raise ConfigError(f"{KEY} or the key file: not 32 bytes as hex") from None
+            raise ConfigError(f"{_KEY} or the key file: not 32 bytes as hex") from None
 
     @classmethod
     def find(cls, folder: Path) -> "TrackKey":
@@ -94,7 +94,7 @@ class TrackKey:
 
         EnvironmentProblem for a file that others may read.
         """
-        given = secret_of(KEY, os.environ)
+        given = secret_of(_KEY, os.environ)
         return cls(Secret(given) if given else _kept(folder / "track.key"))
 
     @property

@@ -67,7 +67,7 @@ class Needs:
         """``stocks``: members on a day."""
         weights = sum(parameter_table(build_model(config, n_features)).values()) * 4
         beside = config.training.refit * weights  # the chosen network while another is fitted again
-        each = step_bytes(config, n_features, stocks) + beside + _PROCESS
+        each = _step_bytes(config, n_features, stocks) + beside + _PROCESS
         return cls(tensor=tensor, each=each)
 
     @classmethod
@@ -147,7 +147,7 @@ def usable_cores() -> int:
     return max(1, min(physical_cores(), allowed))
 
 
-def step_bytes(config: Config, n_features: int, n_stocks: int) -> int:
+def _step_bytes(config: Config, n_features: int, n_stocks: int) -> int:
     """Bytes that the tensors of one training step take at their peak, for days of ``n_stocks`` stocks.
 
     What the graph keeps for the backward pass is counted by autograd itself; beside it stand the network

@@ -83,7 +83,7 @@ class _FoldTask:
         return [network_file(run, fold, self.seed, self.model) for fold in self.folds]
 
 
-def fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[_FoldTask]:
+def _fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[_FoldTask]:
     """The tasks of a walk-forward of so many folds, the long ones first."""
     first = config.training.seed
     seeds = range(first, first + plan.seeds)
@@ -158,7 +158,7 @@ class FoldBench:
     def do(self, context: StageContext, name: str, sink: EventSink) -> None:
         """Do the task of this name, or the rest of it."""
         config, seeds = context.config, self.plan.seeds
-        tasks = fold_tasks(config, self.plan, len(self.folds))
+        tasks = _fold_tasks(config, self.plan, len(self.folds))
         task = next(task for task in tasks if task.name == name)
         rival = task.kind != NETWORK
         if rival and self._heard is None:
@@ -194,7 +194,7 @@ def do_beside(
     What they tell becomes events of the run, under their names. Interrupted when stopped.
     """
     todo = []
-    for one in fold_tasks(context.config, plan, folds):
+    for one in _fold_tasks(context.config, plan, folds):
         if all(path.is_file() for path in one.files(run)):
             sink.emit(Noted(message=f"{one.name}: done before"))
         else:

@@ -25,7 +25,7 @@ from engine.runs.trials import add_looks, read_looks, read_trials, trial_keys
 from engine.stages.context import Outcome, StageContext
 from engine.training.evaluate import against_baselines, evaluate
 
-Days = NDArray[np.datetime64]
+_Days = NDArray[np.datetime64]
 """Days ``[D]`` that a command judges, in order of time."""
 LAST_TEST = "--last-test {day} ends before them"
 NEWEST_DAYS = "`atft-tui walkforward --last-test {day}` ends before them"
@@ -57,7 +57,7 @@ def admit(
 
 
 def check(
-    context: StageContext, days_D: Days, market: str, *, confirm: bool, way: str
+    context: StageContext, days_D: _Days, market: str, *, confirm: bool, way: str
 ) -> JudgedDays | None:
     """The days by span, None without a protocol.
 
@@ -101,7 +101,7 @@ def _told(span: DaySpan, days: JudgedDays) -> str:
     return f"{span.sessions:,} of {total:,} days to judge ({span.first} to {span.last})"
 
 
-def judged_days(protocol: ProtocolConfig, days_D: Days, market: str) -> JudgedDays | None:
+def judged_days(protocol: ProtocolConfig, days_D: _Days, market: str) -> JudgedDays | None:
     """The days by the spans of the protocol; None without one."""
     if not protocol.development_to or days_D.size == 0:
         return None
@@ -127,7 +127,7 @@ def count_books(
 
 
 def count_looks(
-    context: StageContext, run: Run, days_D: Days, market: str, books: Iterable[str] = ("",)
+    context: StageContext, run: Run, days_D: _Days, market: str, books: Iterable[str] = ("",)
 ) -> None:
     """Write down that the scores of a run, or books made of them, are judged on these days.
 
@@ -141,7 +141,7 @@ def count_looks(
 
 
 def _looks(
-    run: Run, days_D: Days, market: str, books: Iterable[str], at: datetime
+    run: Run, days_D: _Days, market: str, books: Iterable[str], at: datetime
 ) -> list[CountedLook]:
     """The looks at a run's scores on these days; none without a day."""
     if days_D.size == 0:
@@ -167,7 +167,7 @@ def _earlier(store: RunStore, at: datetime) -> Iterator[CountedLook]:
                 yield from _looks(run, as_days(tested.dates), tested.market, books, at)
 
 
-def as_days(dates: Iterable[date]) -> Days:
+def as_days(dates: Iterable[date]) -> _Days:
     """The dates, which are in order of time, as an array ``[D]``."""
     return np.array(list(dates), dtype="datetime64[D]")
 

@@ -1,6 +1,6 @@
 """Losses over whole days. Each is smallest when scores and labels have the same order.
 
-All take scores ``[N, H]`` and the `Known` labels of one day, or ``[D, N, H]`` of several at once; a batch's
+All take scores ``[N, H]`` and the `_Known` labels of one day, or ``[D, N, H]`` of several at once; a batch's
 loss is the mean over its days and the weighted mean over horizons. Nothing indexes by a mask, so no step
 waits for the device.
 """
@@ -26,7 +26,7 @@ _MAX_RETURN = 0.5
 _EPSILON = 1e-8
 
 
-class Known(NamedTuple):
+class _Known(NamedTuple):
     """Labels ``[N, H]``, of which some are unknown."""
 
     value_NH: Tensor
@@ -37,15 +37,15 @@ class Known(NamedTuple):
     """One over the number of known labels of the day and horizon; 0 where unknown."""
 
 
-def known(label_NH: Tensor) -> Known:
+def known(label_NH: Tensor) -> _Known:
     """Labels whose unknown ones are NaN."""
     unknown_NH = torch.isnan(label_NH)
     is_known_NH = (~unknown_NH).to(label_NH.dtype)
     weight_NH = is_known_NH / is_known_NH.sum(-2, keepdim=True).clamp_min(1.0)
-    return Known(label_NH.masked_fill(unknown_NH, 0.0), is_known_NH, weight_NH)
+    return _Known(label_NH.masked_fill(unknown_NH, 0.0), is_known_NH, weight_NH)
 
 
-def pinball(quantile_NHQ: Tensor, target: Known, levels: Sequence[float]) -> Tensor:
+def _pinball(quantile_NHQ: Tensor, target: _Known, levels: Sequence[float]) -> Tensor:
     """Mean quantile loss per horizon ``(H,)``: max(q d, (q - 1) d) with d = target - quantile.
 
     Koenker & Bassett, Econometrica 46, 1978. NaN targets are left out.
@@ -56,7 +56,7 @@ def pinball(quantile_NHQ: Tensor, target: Known, levels: Sequence[float]) -> Ten
     return _mean(loss_NH, target).squeeze(-2)
 
 
-def huber(score_NH: Tensor, target: Known) -> Tensor:
+def _huber(score_NH: Tensor, target: _Known) -> Tensor:
     """Mean Huber loss per horizon ``(H,)``: d^2 / 2 up to |d| = 1 deviation of the label, then |d| - 1/2.
 
     Huber, Annals of Mathematical Statistics 35, 1964. NaN targets are left out.
@@ -65,7 +65,7 @@ def huber(score_NH: Tensor, target: Known) -> Tensor:
     return _mean(loss_NH, target).squeeze(-2)
 
 
-def _student_nll(score_NH: Tensor, shape_NH2: Tensor, target: Known) -> Tensor:
+def _student_nll(score_NH: Tensor, shape_NH2: Tensor, target: _Known) -> Tensor:
     """Mean negative log-likelihood per horizon ``(H,)`` of a Student t around the score.
 
     ``shape_NH2``: scale > 0 in label deviations, and degrees of freedom > 2. Constants included, NaN
@@ -79,7 +79,7 @@ def _student_nll(score_NH: Tensor, shape_NH2: Tensor, target: Known) -> Tensor:
     return _mean(nll_NH, target).squeeze(-2)
 
 
-def listnet(score_NH: Tensor, target: Known) -> Tensor:
+def _listnet(score_NH: Tensor, target: _Known) -> Tensor:
     """Cross-entropy ``[H]`` between the top-one probabilities of labels and scores ``[N, H]``.
 
     Less its smallest value, the labels' own entropy: 0 when the two agree. NaN labels are left out.
@@ -94,12 +94,12 @@ def listnet(score_NH: Tensor, target: Known) -> Tensor:
     return (log_p_NH.exp() * target.is_known_NH * (log_p_NH - log_q_NH)).sum(-2)
 
 
-def pearson(score_NH: Tensor, target: Known) -> Tensor:
+def _pearson(score_NH: Tensor, target: _Known) -> Tensor:
     """Pearson correlation ``[H]`` of score and standardised label ``[N, H]``, in [-1, 1]; NaN left out."""
     return _correlation(score_NH, target.value_NH, target)
 
 
-def soft_spearman(score_NH: Tensor, target: Known) -> Tensor:
+def soft_spearman(score_NH: Tensor, target: _Known) -> Tensor:
     """Spearman correlation ``[H]`` of scores and labels ``[N, H]`` with ranks that have a gradient.
 
     Soft rank of stock i: sum over j of sigmoid((s_i - s_j) / tau), ascending like the label's ranks
@@ -114,7 +114,7 @@ def soft_spearman(score_NH: Tensor, target: Known) -> Tensor:
     return _correlation(rank_NH, ranks(target.value_NH, target.is_known_NH), target)
 
 
-def _portfolio_return(score_NH: Tensor, forward: Known) -> Tensor:
+def _portfolio_return(score_NH: Tensor, forward: _Known) -> Tensor:
     """Return ``[H]``, a fraction, of the day's soft long-short portfolio of scores ``[N, H]``.
 
     Weights are the standardised scores over the sum of their absolute values: gross 1, net 0.
@@ -124,7 +124,7 @@ def _portfolio_return(score_NH: Tensor, forward: Known) -> Tensor:
     return (weight_NH * forward.value_NH.clamp(-_MAX_RETURN, _MAX_RETURN)).sum(-2)
 
 
-def sharpe(return_DH: Tensor) -> Tensor:
+def _sharpe(return_DH: Tensor) -> Tensor:
     """Mean over deviation ``[H]`` of the days' portfolio returns ``[D, H]``; 0 for one day.
 
     Not annualised. The deviation has a floor of 1e-3 so that few equal days do not explode it.
@@ -145,27 +145,27 @@ def combined_loss(
     Where days have weights, each day's terms are multiplied by its own and the Sharpe ratio by their mean.
     ``levels`` are the quantile levels of the heads. Float32 whatever the network computed in.
     """
-    quantile_DNHQ = by_day(output.quantile_MHQ.float(), batch.row_DN)
+    quantile_DNHQ = _by_day(output.quantile_MHQ.float(), batch.row_DN)
     score_DNH = quantile_DNHQ[..., levels.index(0.5)]
-    sampled_DRH = by_day(output.score_MH.float(), batch.sample_DR)
+    sampled_DRH = _by_day(output.score_MH.float(), batch.sample_DR)
     label_M2H = torch.stack([batch.target_MH, batch.y_MH], dim=1)
-    label = known(by_day(label_M2H, batch.row_DN, absent=torch.nan).transpose(1, 2))
-    target, forward = (Known(*(part[:, which] for part in label)) for which in (0, 1))
-    sampled = known(by_day(batch.target_MH, batch.sample_DR, absent=torch.nan))
+    label = known(_by_day(label_M2H, batch.row_DN, absent=torch.nan).transpose(1, 2))
+    target, forward = (_Known(*(part[:, which] for part in label)) for which in (0, 1))
+    sampled = known(_by_day(batch.target_MH, batch.sample_DR, absent=torch.nan))
     daily_DH: dict[str, Tensor] = {}
     if config.base_kind == "huber":
-        daily_DH["base"] = huber(score_DNH, target)
+        daily_DH["base"] = _huber(score_DNH, target)
     else:
-        daily_DH["base"] = pinball(quantile_DNHQ, target, levels)
+        daily_DH["base"] = _pinball(quantile_DNHQ, target, levels)
     daily_DH["rank_ic"] = 1.0 - soft_spearman(sampled_DRH, sampled)
-    daily_DH["cs_ic"] = 1.0 - pearson(score_DNH, target)
+    daily_DH["cs_ic"] = 1.0 - _pearson(score_DNH, target)
     if config.listnet:
-        daily_DH["listnet"] = listnet(score_DNH, target)
+        daily_DH["listnet"] = _listnet(score_DNH, target)
     if config.student_t and output.student_MH2 is not None:
-        shape_DNH2 = by_day(output.student_MH2.float(), batch.row_DN)
+        shape_DNH2 = _by_day(output.student_MH2.float(), batch.row_DN)
         daily_DH["student_t"] = _student_nll(score_DNH, shape_DNH2, target)
     daily_KDH = torch.stack(list(daily_DH.values()))
-    sharpe_H = sharpe(_portfolio_return(score_DNH, forward))
+    sharpe_H = _sharpe(_portfolio_return(score_DNH, forward))
     if batch.weight_D is not None:
         daily_KDH = daily_KDH * batch.weight_D[:, None]
         sharpe_H = sharpe_H * batch.weight_D.mean()
@@ -181,7 +181,7 @@ def combined_loss(
     return total, {name: value.detach() for name, value in terms.items()}
 
 
-def by_day(values_MX: Tensor, row_DN: Tensor, *, absent: float | None = None) -> Tensor:
+def _by_day(values_MX: Tensor, row_DN: Tensor, *, absent: float | None = None) -> Tensor:
     """Values of the rows ``[M, ...]`` as ``[D, N, ...]``; a place without a row has ``absent`` or row 0's.
 
     Where labels are NaN, what stands in the other tables does not count, and row 0 is a number like others.
@@ -236,22 +236,22 @@ def ranks(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
     return 0.5 * (below_HN + up_to_HN).transpose(-1, -2).to(values_NH.dtype)
 
 
-def _mean(values_NH: Tensor, labels: Known) -> Tensor:
+def _mean(values_NH: Tensor, labels: _Known) -> Tensor:
     """Mean over the stocks whose label is known, ``[1, H]``; 0 where none is."""
     return (values_NH * labels.weight_NH).sum(-2, keepdim=True)
 
 
-def _centred(values_NH: Tensor, labels: Known) -> Tensor:
+def _centred(values_NH: Tensor, labels: _Known) -> Tensor:
     """Less their mean, and 0 where the label is unknown."""
     return (values_NH - _mean(values_NH, labels)) * labels.is_known_NH
 
 
-def _deviation(centred_NH: Tensor, labels: Known) -> Tensor:
+def _deviation(centred_NH: Tensor, labels: _Known) -> Tensor:
     """Of centred values over the stocks whose label is known, ``[1, H]``."""
     return (_mean(centred_NH.square(), labels) + _EPSILON**2).sqrt()
 
 
-def _correlation(a_NH: Tensor, b_NH: Tensor, labels: Known) -> Tensor:
+def _correlation(a_NH: Tensor, b_NH: Tensor, labels: _Known) -> Tensor:
     """Pearson correlation where the label is known; 0 where a side is constant or nothing is known."""
     a_NH, b_NH = _centred(a_NH, labels), _centred(b_NH, labels)
     scale_H = (a_NH.square().sum(-2) * b_NH.square().sum(-2) + _EPSILON**2).sqrt()

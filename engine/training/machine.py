@@ -12,7 +12,7 @@ import pynvml
 
 from engine.runs.events import MachineLogged
 
-MIB = 2**20
+_MIB = 2**20
 
 
 class MachineProbe:
@@ -29,8 +29,8 @@ class MachineProbe:
         percent, used, total = _gpu_figures(self._gpu)
         return MachineLogged(
             cpu_percent=self._process.cpu_percent(),
-            memory_mib=self._process.memory_info().rss / MIB,
-            memory_total_mib=psutil.virtual_memory().total / MIB,
+            memory_mib=self._process.memory_info().rss / _MIB,
+            memory_total_mib=psutil.virtual_memory().total / _MIB,
             disk_free_gib=psutil.disk_usage(str(self._directory)).free / 2**30,
             gpu_percent=percent,
             gpu_memory_mib=used,
@@ -41,7 +41,7 @@ class MachineProbe:
 def peak_memory_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MIB if sys.platform == "darwin" else peak / 1024
+    return peak / _MIB if sys.platform == "darwin" else peak / 1024
 
 
 def _first_gpu() -> object | None:
@@ -68,7 +68,7 @@ def _gpu_figures(gpu: object | None) -> tuple[float, float, float]:
     if gpu is not None:
         with contextlib.suppress(pynvml.NVMLError):
             memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
-            used, total = memory.used / MIB, memory.total / MIB
+            used, total = memory.used / _MIB, memory.total / _MIB
         with contextlib.suppress(pynvml.NVMLError):
             percent = float(pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu)
     return percent, used, total

@@ -42,10 +42,10 @@ def member_config(config: Config, member: str) -> Config:
         config = config.model_copy(
             update={"loss": config.loss.model_copy(update={"neutral_to": ()})}
         )
-    return perceptron(config) if kind_of(member) == PERCEPTRON else config
+    return _perceptron(config) if kind_of(member) == PERCEPTRON else config
 
 
-def perceptron(config: Config) -> Config:
+def _perceptron(config: Config) -> Config:
     """The configuration of the network with every block off, taught as in its first phase.
 
     The last session is all that is read of a window, so the window is one session.
@@ -143,7 +143,7 @@ class NetworkMember:
                 output = network(batch)
                 score_MH = output.score_MH.numpy().astype(np.float64)
                 deviations.append(float(score_MH[:, horizon].std()))
-                scores.append(standardised(score_MH))
+                scores.append(_standardised(score_MH))
                 gate = output.gates.get("bypass")
                 alphas.append(None if gate is None else float(gate))
         return MemberScore(
@@ -179,7 +179,9 @@ class FittedMember:
     def score(self, window: DayWindow, horizon: int) -> MemberScore:
         """Mean over seeds of the scores, standardised over the day's stocks."""
         raw_MH = self.models.score(self._day(window))
-        return MemberScore(score_MH=standardised(raw_MH), deviation=float(raw_MH[:, horizon].std()))
+        return MemberScore(
+            score_MH=_standardised(raw_MH), deviation=float(raw_MH[:, horizon].std())
+        )
 
     def explain(self, window: DayWindow, base: int, explained: int, horizon: int) -> MemberTold:
         """Weight times column, SHAP values or what a column's absence takes; scores without an edge move
@@ -224,7 +226,7 @@ def _batch_of(window: DayWindow) -> Batch:
     )
 
 
-def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores ``[M, H]`` with mean 0 and deviation 1 within the day, at each horizon."""
     deviation_H = score_MH.std(axis=0, ddof=1) if len(score_MH) > 1 else 1.0
     return np.asarray((score_MH - score_MH.mean(axis=0)) / (deviation_H + _TINY))

@@ -16,13 +16,13 @@ from engine.config import TrainingConfig
 _WARM_UP_SHARE = 0.3
 _SCALE = "scale"
 """Key of a parameter group: its factor on the step's learning rate."""
-START_DIVISOR, _END_DIVISOR = 25.0, 1e4
+_START_DIVISOR, _END_DIVISOR = 25.0, 1e4
 """Peak over first, and first over last learning rate, as in Smith & Topin (arXiv:1708.07120)."""
 
 
 def one_cycle(step: int, total: int, peak: float) -> float:
     """Learning rate of ``step`` (0-based) out of ``total``: cosine up to ``peak``, cosine down."""
-    first = peak / START_DIVISOR
+    first = peak / _START_DIVISOR
     last = first / _END_DIVISOR
     top = max(1.0, _WARM_UP_SHARE * total) - 1.0
     if step <= top:

@@ -41,16 +41,16 @@ class PassResult:
     output: RankerOutput
 
 
-Judged = tuple[RankerOutput, Tensor, dict[str, Tensor]]
-_ForwardAndLoss = Callable[[ATFTGATFAN, Batch, Config, bool], Judged]
+_Judged = tuple[RankerOutput, Tensor, dict[str, Tensor]]
+_ForwardAndLoss = Callable[[ATFTGATFAN, Batch, Config, bool], _Judged]
 
 
-def forward_and_loss(model: ATFTGATFAN, batch: Batch, config: Config, half: bool) -> Judged:
+def forward_and_loss(model: ATFTGATFAN, batch: Batch, config: Config, half: bool) -> _Judged:
     """Output, loss and its terms of whole days in one piece."""
     return _judged(model(batch, half=half), batch, config)
 
 
-def _judged(output: RankerOutput, batch: Batch, config: Config) -> Judged:
+def _judged(output: RankerOutput, batch: Batch, config: Config) -> _Judged:
     return output, *combined_loss(output, batch, config.loss, config.model.quantiles)
 
 

@@ -71,8 +71,8 @@ class End(Struct, frozen=True, tag=True):
     """Rank 0 has done what it was asked for."""
 
 
-Order = Begin | Read | Back | End
-_DECODER: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+_Order = Begin | Read | Back | End
+_DECODER: msgspec.msgpack.Decoder[_Order] = msgspec.msgpack.Decoder(_Order)
 
 
 class RankLost(EnvironmentProblem):
@@ -117,7 +117,7 @@ class Ranks:
 
     # ---- said by rank 0, heard by the others ------------------------------------------------------
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: _Order) -> None:
         """To all others."""
         if self.size == 1:
             return
@@ -125,7 +125,7 @@ class Ranks:
         self._broadcast(torch.tensor([len(text)]))
         self._broadcast(torch.frombuffer(text, dtype=torch.uint8))
 
-    def hear(self) -> Order:
+    def hear(self) -> _Order:
         """The next thing that rank 0 says; it may take long."""
         length = self._broadcast(torch.zeros(1, dtype=torch.int64))
         text = self._broadcast(torch.empty(int(length), dtype=torch.uint8))

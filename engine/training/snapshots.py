@@ -34,7 +34,7 @@ from engine.training import pointers
 from engine.training.optimizer import WeightAverage
 from engine.training.progress import Progress
 
-TENSORS, STATE = "tensors.safetensors", "state.json"
+_TENSORS, _STATE = "tensors.safetensors", "state.json"
 
 State = Literal["resume", "healthy"]
 _Name = Literal["resume", "healthy", "best", "kept"]
@@ -70,9 +70,9 @@ def _save(root: Path, name: str, tensors: dict[str, Tensor], state: Mapping[str,
         shutil.rmtree(staging, ignore_errors=True)
         try:
             staging.mkdir()
-            save_file(tensors, staging / TENSORS)
-            _sync(staging / TENSORS)
-            write_json(staging / STATE, state)
+            save_file(tensors, staging / _TENSORS)
+            _sync(staging / _TENSORS)
+            write_json(staging / _STATE, state)
             write_manifest(staging, {"name": name})
             hashes.note(target / MANIFEST, staging / MANIFEST)
             staging.rename(target)
@@ -93,15 +93,15 @@ def _load_checkpoint(root: Path, name: str) -> _Checkpoint:
     directory = pointers.current(root, name)
     read_manifest(directory)
     try:
-        tensors = load_file(directory / TENSORS)
+        tensors = load_file(directory / _TENSORS)
     except (safetensors.SafetensorError, OSError) as error:
-        raise IntegrityError(f"{directory / TENSORS}: not readable ({error})") from error
-    return _Checkpoint(tensors=tensors, state=read_json(directory / STATE))
+        raise IntegrityError(f"{directory / _TENSORS}: not readable ({error})") from error
+    return _Checkpoint(tensors=tensors, state=read_json(directory / _STATE))
 
 
 def _tensors_path(root: Path, name: str) -> Path:
     """File of the current version's tensors."""
-    return pointers.current(root, name) / TENSORS
+    return pointers.current(root, name) / _TENSORS
 
 
 def _pack_optimizer(

@@ -18,7 +18,7 @@ from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.rank_ic import GraphWorth, Worth
 from engine.training.scoring import OtherGraph, ScoredDays
 
-WINDOW = "window"
+_WINDOW = "window"
 """Name of all blocks in front of the graph together: one may stand in for another that is off."""
 _GRAPH_BLOCKS = frozenset({"gat", "bypass"})
 
@@ -43,7 +43,7 @@ def graph_worth(scored: ScoredDays, config: Config) -> GraphWorth | None:
 def blocks_worth(
     model: ATFTGATFAN, scored: ScoredDays, score: Callable[[], ScoredDays], config: Config
 ) -> dict[str, Worth]:
-    """Worth of each block that is on, and of those in front of the graph together (`WINDOW`).
+    """Worth of each block that is on, and of those in front of the graph together (`_WINDOW`).
 
     ``scored`` has the scores with all of them, ``score`` scores the same days with the blocks that are on
     when it is called. They are put back.
@@ -54,7 +54,7 @@ def blocks_worth(
     }
     in_front = on - _GRAPH_BLOCKS
     if len(in_front) > 1:
-        parts[WINDOW] = in_front
+        parts[_WINDOW] = in_front
     found: dict[str, Worth] = {}
     try:
         for name, off in parts.items():

@@ -29,7 +29,7 @@ from engine.tuning.space import Space
 
 _MIN_TRIALS = 5
 """Complete trials below which nothing can be said of the keys."""
-_IDENTITY, RUN, _CUT_OFF = "identity", "run", "cut_off"
+_IDENTITY, _RUN, _CUT_OFF = "identity", "run", "cut_off"
 """Attributes: of the study, of a trial, and (numbers of trials that died with their process) of the study."""
 _STATES: dict[TrialState, _Outcome] = {
     "complete": _Outcome.COMPLETE,
@@ -115,11 +115,13 @@ class Study:
         trial = self.study.ask()
         self._open[trial.number] = trial
         parameters = {d.key: _suggest(trial, d) for d in self.space.dimensions}
-        return AskedTrial(number=trial.number, parameters=parameters, run=trial.user_attrs.get(RUN))
+        return AskedTrial(
+            number=trial.number, parameters=parameters, run=trial.user_attrs.get(_RUN)
+        )
 
     def set_run(self, number: int, run: str) -> None:
         """Remember where an asked trial runs, so that it can go on there."""
-        self._open[number].set_user_attr(RUN, run)
+        self._open[number].set_user_attr(_RUN, run)
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Note an intermediate value of an asked trial; True if the trial may end here."""
@@ -143,9 +145,9 @@ class Study:
             self.study.set_user_attr(_CUT_OFF, [*self._cut_off(), *numbers])
         for trial in left:
             self.study.tell(trial.number, state=_Outcome.FAIL)
-            run = trial.user_attrs.get(RUN)
+            run = trial.user_attrs.get(_RUN)
             if run is not None:
-                self.study.enqueue_trial(dict(trial.params), user_attrs={RUN: run})
+                self.study.enqueue_trial(dict(trial.params), user_attrs={_RUN: run})
         return [self._told(trial, "failed") for trial in left]
 
     def ended(self) -> Iterator[TrialRow]:
@@ -185,7 +187,7 @@ class Study:
             state=state,
             value=value,
             parameters={d.key: _value(d, trial.params[d.key]) for d in known},
-            run_id=trial.user_attrs.get(RUN),
+            run_id=trial.user_attrs.get(_RUN),
         )
 
     def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:

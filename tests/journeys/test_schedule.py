@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.schedule.agenda import HEARTBEAT
+from engine.schedule.agenda import _HEARTBEAT
 from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook
 from tests.journeys.command import PATIENCE_S, Done, arguments, environment
 
@@ -95,7 +95,7 @@ def test_one_scheduler_runs_beats_stops_and_leaves_no_secret(tmp_path: Path) -> 
     assert any("schedule run" in line for line in seen)
     assert any(" signals " in line for line in seen)
     assert not [line for line in seen if TOKEN in line or PASSWORD in line]
-    assert json.loads((tmp_path / HEARTBEAT).read_text())["pid"] == process.pid
+    assert json.loads((tmp_path / _HEARTBEAT).read_text())["pid"] == process.pid
 
 
 def _is_ours(process: psutil.Process, workspace: Path) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.alerts.alert import _MASK, Alert, DeliveryError, Secret, Secrets, find_secrets
-from engine.alerts.channels import Bell, Mail, Webhook, channels
+from engine.alerts.channels import _Bell, _Mail, _Webhook, channels
 from engine.config import AlertConfig
 from engine.errors import ConfigError
 from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook, WebhookFault
@@ -25,8 +25,8 @@ from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook, 
 ALERT = Alert(key="k", kind="signal", title="TRADE XTKS 2026-11-25", text="all lights are green")
 
 
-def webhook(server: FakeWebhook, config: AlertConfig) -> Webhook:
-    return Webhook(config, Secrets(webhook=Secret(server.url)))
+def webhook(server: FakeWebhook, config: AlertConfig) -> _Webhook:
+    return _Webhook(config, Secrets(webhook=Secret(server.url)))
 
 
 def mail_config(server: FakeMail, **more: object) -> AlertConfig:
@@ -42,8 +42,8 @@ def mail_config(server: FakeMail, **more: object) -> AlertConfig:
     return AlertConfig.model_validate(fields)
 
 
-def mail(server: FakeMail, **more: object) -> Mail:
-    return Mail(mail_config(server, **more), Secrets(password=Secret(PASSWORD)))
+def mail(server: FakeMail, **more: object) -> _Mail:
+    return _Mail(mail_config(server, **more), Secrets(password=Secret(PASSWORD)))
 
 
 def test_a_webhook_gets_one_post_as_slack_takes_it(local: AlertConfig) -> None:
@@ -112,7 +112,7 @@ def test_a_webhook_that_is_down(local: AlertConfig) -> None:
         port = free.getsockname()[1]
     secrets = Secrets(webhook=Secret(f"http://127.0.0.1:{port}/{TOKEN}"))
     with pytest.raises(DeliveryError, match="Connection refused") as caught:
-        Webhook(local, secrets).send(ALERT)
+        _Webhook(local, secrets).send(ALERT)
     assert not caught.value.final
 
 
@@ -132,17 +132,17 @@ def test_a_webhook_that_is_down(local: AlertConfig) -> None:
 )
 def test_an_address_that_must_not_be_posted_to_is_refused_without_showing_it(address: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Webhook(AlertConfig(webhook=True), Secrets(webhook=Secret(address)))
+        _Webhook(AlertConfig(webhook=True), Secrets(webhook=Secret(address)))
     assert TOKEN not in caught.value.message + caught.value.hint
     assert "ATFT_WEBHOOK_URL" in caught.value.message
 
 
 def test_plain_http_goes_to_this_machine_only_and_only_when_allowed(local: AlertConfig) -> None:
     for host in ("127.0.0.1", "localhost", "[::1]", "127.8.8.8"):
-        Webhook(local, Secrets(webhook=Secret(f"http://{host}/x")))
+        _Webhook(local, Secrets(webhook=Secret(f"http://{host}/x")))
     for host in ("169.254.169.254", "example.com", "10.0.0.1", "127.0.0.1.example.com"):
         with pytest.raises(ConfigError):
-            Webhook(local, Secrets(webhook=Secret(f"http://{host}/x")))
+            _Webhook(local, Secrets(webhook=Secret(f"http://{host}/x")))
 
 
 def test_mail_goes_encrypted_to_every_receiver() -> None:
@@ -166,7 +166,7 @@ def test_a_password_never_travels_without_tls() -> None:
 def test_mail_without_tls_stays_on_this_machine() -> None:
     with FakeMail() as server:
         open_ = mail_config(server, smtp_security="none", smtp_user="", insecure_loopback=True)
-        Mail(open_, Secrets()).send(ALERT)
+        _Mail(open_, Secrets()).send(ALERT)
         assert server.encrypted == [False]
         for change in (
             {"smtp_host": "mail.example.com", "smtp_user": ""},
@@ -212,8 +212,8 @@ def test_the_bell_rings_a_terminal_and_nothing_else(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setenv("PATH", "")
     pipe, terminal = io.StringIO(), Terminal()
-    Bell(pipe).send(ALERT)
-    Bell(terminal).send(ALERT)
+    _Bell(pipe).send(ALERT)
+    _Bell(terminal).send(ALERT)
     assert (pipe.getvalue(), terminal.getvalue()) == ("", "\a")
 
 
@@ -224,11 +224,11 @@ def test_a_desktop_notification_is_shown_as_text(
     program.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {tmp_path}/shown\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    Bell(io.StringIO()).send(Alert(key="k", kind="late", title="-u critical; rm", text="x"))
+    _Bell(io.StringIO()).send(Alert(key="k", kind="late", title="-u critical; rm", text="x"))
     assert (tmp_path / "shown").read_text() == "--|atft-tui|-u critical; rm\nx|"
     program.write_text("#!/bin/sh\nexit 3\n")
     with pytest.raises(DeliveryError, match="CalledProcessError"):
-        Bell(io.StringIO()).send(ALERT)
+        _Bell(io.StringIO()).send(ALERT)
 
 
 def test_a_missing_secret_is_named_and_the_way_to_give_it_too() -> None:
@@ -329,7 +329,7 @@ def test_a_secret_does_not_show_itself() -> None:
 
 @given(st.text(max_size=400))
 def test_any_title_makes_one_subject_line(title: str) -> None:
-    channel = Mail(AlertConfig(mail_from="a@b.c", mail_to=("d@e.f",)), Secrets())
+    channel = _Mail(AlertConfig(mail_from="a@b.c", mail_to=("d@e.f",)), Secrets())
     message = channel._message(Alert(key="k", kind="late", title=title, text=title))
     assert "\n" not in message["Subject"]
     assert "\r" not in message["Subject"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.alerts.alert import Alert, DeliveryError, Secret, Secrets
-from engine.alerts.channels import Channel, Webhook
+from engine.alerts.channels import Channel, _Webhook
 from engine.alerts.courier import OUTBOX_SCHEMA, Courier, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
 from engine.records.database import Database
@@ -167,7 +167,7 @@ def test_the_thread_delivers_when_the_server_is_back_and_leaves_no_secret(
 
     with FakeWebhook("500") as server:
         config = local.model_copy(update={"backoff_seconds": 0.01, "attempts": 50})
-        channel = Webhook(config, Secrets(webhook=Secret(server.url)))
+        channel = _Webhook(config, Secrets(webhook=Secret(server.url)))
         worker = Courier(Outbox(database), [channel], config, now, lambda text: None)
         put(database, ["x"], ["webhook"])
         worker.start()
@@ -187,7 +187,7 @@ def test_to_queue_takes_no_time_while_a_server_hangs(
 ) -> None:
     """The one who queues waits for a transaction, not for the 0.5 s that the delivery may take."""
     with FakeWebhook("slow") as server:
-        channel = Webhook(local, Secrets(webhook=Secret(server.url)))
+        channel = _Webhook(local, Secrets(webhook=Secret(server.url)))
         worker, _ = courier(database, [channel], Hand(), local)
         put(database, ["first"], ["webhook"])
         worker.start()

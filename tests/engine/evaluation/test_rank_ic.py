@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.evaluation.inference import (
-    bootstrap_indices,
+    _bootstrap_indices,
     newey_west_se,
     paired_difference,
     stationary_bootstrap,
@@ -131,7 +131,7 @@ def test_paired_difference_ignores_undefined_days() -> None:
 
 
 def test_bootstrap_rows_are_wrapped_blocks() -> None:
-    rows = bootstrap_indices(50, draws=400, mean_block=10, rng=np.random.default_rng(0))
+    rows = _bootstrap_indices(50, draws=400, mean_block=10, rng=np.random.default_rng(0))
     continued = (rows[:, 1:] - rows[:, :-1]) % 50 == 1
     assert rows.min() == 0
     assert rows.max() == 49

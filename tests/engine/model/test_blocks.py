@@ -14,7 +14,7 @@ from engine.dataset.batch import Batch, make_batch, neighbour_table
 from engine.errors import ConfigError
 from engine.model.atft_gat_fan import ATFTGATFAN, _QuantileHeads
 from engine.model.build import build_model, parameter_table
-from engine.model.graph_attention import GraphAttention, Neighbourhood, ResidualBypass, gatv2
+from engine.model.graph_attention import GraphAttention, Neighbourhood, ResidualBypass, _gatv2
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
@@ -149,7 +149,7 @@ def test_gat_equals_the_layer_of_torch_geometric(heads: int, concat: bool) -> No
     theirs, (_, weight_EA) = layer(
         h, torch.tensor(pairs).T, attributes, return_attention_weights=True
     )
-    ours, weight_MKA = gatv2(layer, h, edges_of(pairs, 5, attributes))
+    ours, weight_MKA = _gatv2(layer, h, edges_of(pairs, 5, attributes))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
     heard = [weight_MKA[0, 0], weight_MKA[0, 1], weight_MKA[0, 2], *weight_MKA[2, :2]]
     torch.testing.assert_close(torch.stack([*heard, weight_MKA[3, 0]]), weight_EA)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.model.dropout import Dropout, MaskStream, StepMasks, masks_from
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm, _keep_strongest
-from engine.model.temporal import _BLOCK_ROWS, LastStepAttention, WindowLSTM
+from engine.model.temporal import _BLOCK_ROWS, LastStepAttention, _WindowLSTM
 
 
 def gradients(outputs: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
@@ -84,7 +84,7 @@ def test_fan_passes_gradient_to_share_and_input() -> None:
 @pytest.mark.parametrize("rows", [3, _BLOCK_ROWS, 2 * _BLOCK_ROWS + 5])
 def test_lstm_in_blocks_is_the_lstm(rows: int) -> None:
     torch.manual_seed(0)
-    ours, plain = WindowLSTM(4, 6), nn.LSTM(4, 6, batch_first=True)
+    ours, plain = _WindowLSTM(4, 6), nn.LSTM(4, 6, batch_first=True)
     plain.load_state_dict(ours.state_dict())
     x = torch.randn(rows, 5, 4, requires_grad=True)
     mine, theirs = ours(x), plain(x)[0]

@@ -39,23 +39,23 @@ def test_the_outlook_is_the_timetable_s(tmp_path: Path) -> None:
     assert outlook.behind("2026-11-20") == 2
     assert outlook.behind("2026-11-19") == 3
     write_outlook(tmp_path, outlook)
-    assert record.read(tmp_path / agenda.OUTLOOK, Outlook) == outlook
+    assert record.read(tmp_path / agenda._OUTLOOK, Outlook) == outlook
 
 
 def test_an_outlook_of_a_later_version_is_read_and_a_broken_one_named(tmp_path: Path) -> None:
     write_outlook(tmp_path, TIMETABLE.outlook(NOW))
-    path = tmp_path / agenda.OUTLOOK
+    path = tmp_path / agenda._OUTLOOK
     path.write_text(json.dumps(json.loads(path.read_text()) | {"new": 1}))
-    assert record.read(tmp_path / agenda.OUTLOOK, Outlook) == TIMETABLE.outlook(NOW)
+    assert record.read(tmp_path / agenda._OUTLOOK, Outlook) == TIMETABLE.outlook(NOW)
     path.write_text("{}")
     with pytest.raises(IntegrityError, match=r"outlook\.json"):
-        record.read(tmp_path / agenda.OUTLOOK, Outlook)
+        record.read(tmp_path / agenda._OUTLOOK, Outlook)
 
 
 def test_the_process_is_alive_by_its_lock_and_stuck_without_heartbeats(tmp_path: Path) -> None:
     write_heartbeat(tmp_path, NOW)
     assert read_agenda(tmp_path, NOW).process == "stopped"
-    with lock.hold(tmp_path / agenda.LOCK):
+    with lock.hold(tmp_path / agenda._LOCK):
         assert read_agenda(tmp_path, NOW + dt.timedelta(seconds=100)).process == "running"
         late = NOW + dt.timedelta(seconds=130)
         assert read_agenda(tmp_path, late).process == "stuck"
@@ -113,6 +113,6 @@ def test_a_damaged_book_is_named(tmp_path: Path) -> None:
 
 def test_a_heartbeat_without_a_zone_is_no_moment(tmp_path: Path) -> None:
     write_heartbeat(tmp_path, NOW)
-    write_json(tmp_path / agenda.HEARTBEAT, {"at": "2026-11-25T12:00:00", "pid": 1, "host": "a"})
+    write_json(tmp_path / agenda._HEARTBEAT, {"at": "2026-11-25T12:00:00", "pid": 1, "host": "a"})
     with pytest.raises(record.RecordError, match=r"\$\.at"):
         read_agenda(tmp_path, NOW)

@@ -15,7 +15,7 @@ import pytest
 from engine.errors import EnvironmentProblem
 from engine.runs import lock
 from engine.schedule import jobs
-from engine.schedule.jobs import _KEPT, STOPPED, TIMED_OUT, ChildJob, ChildRunner, LogSink, _rotate
+from engine.schedule.jobs import _KEPT, _TIMED_OUT, STOPPED, ChildJob, ChildRunner, LogSink, _rotate
 from tests.engine.schedule.desk import FakeClock
 from tests.engine.schedule.test_plan import at
 
@@ -75,7 +75,7 @@ def test_a_job_gets_the_scheduler_s_configuration_and_none_of_its_secrets(
 
 def test_a_job_that_takes_too_long_is_ended_with_its_whole_family(tmp_path: Path) -> None:
     ended = runner(tmp_path).run(job("family", limit_s=1.5))
-    assert ended.exit_code == TIMED_OUT
+    assert ended.exit_code == _TIMED_OUT
     assert "longer than its limit" in ended.problem
     family = pids(tmp_path, 2)
     while not all(map(is_gone, family)):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.alerts.alert import Secret, Secrets
-from engine.alerts.channels import Channel, Mail, Webhook
+from engine.alerts.channels import Channel, _Mail, _Webhook
 from engine.alerts.courier import Courier
 from engine.config import AlertConfig
 from engine.schedule.ledger import ScheduleLedger
@@ -79,7 +79,7 @@ def no_secret_in(folder: Path) -> None:
 def test_a_webhook_that_comes_back_gets_the_alert_later(tmp_path: Path, fault: str) -> None:
     with FakeWebhook(fault) as server:  # type: ignore[arg-type]
         found = desk(tmp_path, "webhook")
-        channel = Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
+        channel = _Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
             wait_until(lambda: server.paths)
@@ -93,7 +93,7 @@ def test_a_webhook_that_comes_back_gets_the_alert_later(tmp_path: Path, fault: s
 def test_a_webhook_that_redirects_is_reported(tmp_path: Path) -> None:
     with FakeWebhook("redirect") as server:
         found = desk(tmp_path, "webhook")
-        channel = Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
+        channel = _Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
             wait_until(lambda: told)
@@ -108,7 +108,7 @@ def test_mail_comes_later_too(tmp_path: Path, fault: str, monkeypatch: pytest.Mo
     with FakeMail(fault) as server:  # type: ignore[arg-type]
         config = CONFIG.model_copy(update={"smtp_port": server.port, "timeout_seconds": 2.0})
         found = desk(tmp_path, "mail")
-        channel = Mail(config, Secrets(password=Secret(PASSWORD)))
+        channel = _Mail(config, Secrets(password=Secret(PASSWORD)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
             wait_until(lambda: book.alerts(found.ledger.database)[0].attempts)
@@ -123,7 +123,7 @@ def test_a_webhook_that_is_down_is_tried_again(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     found = desk(tmp_path, "webhook")
-    channel = Webhook(CONFIG, Secrets(webhook=Secret(f"http://127.0.0.1:{port}/{TOKEN}")))
+    channel = _Webhook(CONFIG, Secrets(webhook=Secret(f"http://127.0.0.1:{port}/{TOKEN}")))
     with delivering(found, channel):
         made_while_it_hangs(found)
         wait_until(lambda: book.alerts(found.ledger.database)[0].attempts)

@@ -12,7 +12,7 @@ import pytest
 
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
-from engine.schedule.agenda import HEARTBEAT, exclusive, read_agenda
+from engine.schedule.agenda import _HEARTBEAT, exclusive, read_agenda
 from engine.schedule.jobs import ChildJob, Ended
 from engine.schedule.service import Service
 from engine.schedule.timetable import ClockReading, SystemClock, Timetable, difference
@@ -83,7 +83,7 @@ def test_a_session_that_becomes_due_while_it_runs_is_done(tmp_path: Path) -> Non
     runner = FakeRunner(tmp_path, clock)  # type: ignore[arg-type]
     desk = served(tmp_path, clock, runner, lambda: "2024-11-18" in sealed(tmp_path))
     assert states(desk) == {"2024-11-15": "done", "2024-11-18": "done"}
-    beat = json.loads((tmp_path / HEARTBEAT).read_text())
+    beat = json.loads((tmp_path / _HEARTBEAT).read_text())
     assert beat["pid"]
     beaten = read_agenda(tmp_path, clock.now()).beat_at
     assert dt.datetime.fromisoformat(beaten) <= clock.now()
@@ -96,8 +96,8 @@ def test_the_heart_beats_while_a_job_runs(tmp_path: Path) -> None:
     class Slow(FakeRunner):
         def run(self, job: ChildJob) -> Ended:
             while len(beats) < 3:
-                if (tmp_path / HEARTBEAT).exists():
-                    beats.add((tmp_path / HEARTBEAT).read_text())
+                if (tmp_path / _HEARTBEAT).exists():
+                    beats.add((tmp_path / _HEARTBEAT).read_text())
                 time.sleep(0.02)
             return super().run(job)
 

@@ -9,7 +9,7 @@ from engine.config.file import override
 from engine.records.plans import WalkforwardPlan
 from engine.runs import lock
 from engine.runs.store import Run
-from engine.stages.fold_tasks import _FoldTask, fold_tasks
+from engine.stages.fold_tasks import _fold_tasks, _FoldTask
 from engine.stages.tasks import forget_tasks
 
 COLD = override(Config(), {"training.seed": 5}, origin="test")
@@ -17,7 +17,7 @@ WARM = override(COLD, {"training.warm_start": True}, origin="test")
 
 
 def names(config: Config, plan: WalkforwardPlan, folds: int) -> list[str]:
-    return [task.name for task in fold_tasks(config, plan, folds)]
+    return [task.name for task in _fold_tasks(config, plan, folds)]
 
 
 def test_a_network_each_of_every_fold_and_seed_and_the_rivals_last() -> None:
@@ -32,7 +32,7 @@ def test_a_network_each_of_every_fold_and_seed_and_the_rivals_last() -> None:
 def test_networks_that_begin_with_each_others_weights_are_one_task() -> None:
     plan = WalkforwardPlan(seeds=2, with_baselines=False)
     assert names(WARM, plan, 3) == ["seed-5", "seed-6"]
-    assert fold_tasks(WARM, plan, 3)[0].folds == (0, 1, 2)
+    assert _fold_tasks(WARM, plan, 3)[0].folds == (0, 1, 2)
 
 
 def test_a_blend_has_the_networks_of_its_members() -> None:
@@ -56,7 +56,7 @@ def test_a_simple_model_needs_no_network_but_all_rivals() -> None:
 def test_no_two_tasks_write_one_file(config: Config) -> None:
     files = [
         path
-        for task in fold_tasks(config, WalkforwardPlan(seeds=3), 4)
+        for task in _fold_tasks(config, WalkforwardPlan(seeds=3), 4)
         for path in task.files(Run(Path("run")))
     ]
     assert len(set(files)) == len(files) == 4 * 3 + 4 + 4 * 3

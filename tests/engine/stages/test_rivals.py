@@ -30,7 +30,7 @@ from engine.stages.load import Dataset, as_taught
 from engine.stages.rivals import hearing, score_rivals
 from engine.training.baselines import RULES, compute_baselines, count_fits
 from engine.training.device import Runtime
-from engine.training.members import PERCEPTRON, perceptron
+from engine.training.members import PERCEPTRON, _perceptron
 from engine.training.scoring import score_days
 from tests.conftest import World
 from tests.engine.training.test_planted import StopAfter
@@ -122,7 +122,7 @@ def of(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def test_it_is_the_network_with_every_block_off_on_the_last_session(world: World) -> None:
     """Same weights, window of 1 for window of 8: the same scores, to the last bit."""
-    own, n_features = perceptron(world.config), len(world.features.features)
+    own, n_features = _perceptron(world.config), len(world.features.features)
     torch.manual_seed(3)
     network, rival = build_model(world.config, n_features), build_model(own, n_features)
     rival.load_state_dict(network.state_dict())
@@ -141,7 +141,7 @@ def test_it_is_the_network_with_every_block_off_on_the_last_session(world: World
 
 def test_it_is_taught_as_the_network_is_in_its_first_phase(world: World) -> None:
     config = override(world.config, {"training.epochs": [0, 3, 1, 1]}, origin="test")
-    own = perceptron(config)
+    own = _perceptron(config)
     assert [(phase.name, phase.blocks, phase.epochs) for phase in own.training.phases] == [
         ("adaptive-norm", (), 3)
     ]
@@ -376,7 +376,7 @@ def test_it_finds_an_interaction_and_in_noise_nothing(
         training__learning_rate=5e-3,
     )
     work = Scoring(
-        context=replace(context, config=perceptron(context.config)),
+        context=replace(context, config=_perceptron(context.config)),
         run=bench.run(),
         dataset=replace(bench.dataset(features), graphs=None),
         sink=NullSink(),

@@ -14,11 +14,11 @@ from engine.records import record
 from engine.records.protocol import CountedLook
 from engine.records.record import RecordError
 from engine.records.shadow import ShadowLedger, ShadowRow
-from engine.records.track import TrackEntry, TrackFile, decode, file_bytes, item_bytes, link_hash
+from engine.records.track import TrackEntry, TrackFile, _link_hash, decode, file_bytes, item_bytes
 from engine.runs.trials import add_looks
 from engine.signals.models import ModelStore
 from engine.signals.shadow import to_frame, totals
-from engine.signals.track import KEY, faults
+from engine.signals.track import _KEY, faults
 from engine.stages.context import Outcome
 from engine.stages.track import track
 from tests.engine.stages.seals import NOON, context_of, model_of, seal_of
@@ -97,10 +97,10 @@ def test_what_is_exported_is_found_whole_by_anybody(made: bytes, tmp_path: Path)
 
 def test_a_link_is_the_sum_of_what_sha256sum_would_be_given() -> None:
     r"""``printf '\n{}' | sha256sum``, ``printf 'ab\n{}' | sha256sum``."""
-    assert link_hash("", b"{}") == (
+    assert _link_hash("", b"{}") == (
         "a062dd4952b935e430d409c4a5e5cd760e8781e3200d5c7e12a232dddba8a528"
     )
-    assert link_hash("ab", b"{}") == (
+    assert _link_hash("ab", b"{}") == (
         "f5203fa52d783ed2d8a7ace62b0bcf46725d912d451783eec9b9e462e5de58a9"
     )
 
@@ -117,7 +117,7 @@ def test_a_forger_who_makes_the_chain_anew_lacks_the_key(made: bytes) -> None:
     entries: list[TrackEntry] = []
     for entry in forged.entries:
         before = entries[-1].hash if entries else ""
-        new = link_hash(before, bytes(entry.item))
+        new = _link_hash(before, bytes(entry.item))
         entries.append(msgspec.structs.replace(entry, before=before, hash=new))
     forged = msgspec.structs.replace(forged, entries=tuple(entries))
     told = faults(forged, file_bytes(forged))
@@ -226,17 +226,17 @@ def test_the_key_is_made_once_for_its_owner_alone(
     key.chmod(0o640)
     with pytest.raises(EnvironmentProblem, match="others may read it"):
         track(context, action="export", output=str(path))
-    monkeypatch.setenv(KEY, "7f" * 32)
+    monkeypatch.setenv(_KEY, "7f" * 32)
     other = track(context, action="export", output=str(path))
     assert other.json["public_key"] != first.json["public_key"]
     assert verify(path).exit_code == 0, "all of it is signed anew"
-    monkeypatch.setenv(KEY, "not-a-key-at-all")
+    monkeypatch.setenv(_KEY, "not-a-key-at-all")
     with pytest.raises(ConfigError) as caught:
         track(context, action="export", output=str(path))
     assert "not-a-key" not in caught.value.message
-    monkeypatch.delenv(KEY)
+    monkeypatch.delenv(_KEY)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    (tmp_path / KEY).write_text(secret + "\n")
+    (tmp_path / _KEY).write_text(secret + "\n")
     credited = track(context, action="export", output=str(path))
     assert credited.json["public_key"] == first.json["public_key"]
 

@@ -25,7 +25,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from benchmarks.speed_case import Case, random_batch
 from engine.config import Config
-from engine.dataset.batch import TENSORS, Batch
+from engine.dataset.batch import _TENSORS, Batch
 from engine.model import dropout
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
@@ -157,7 +157,7 @@ def on_device(config: Config) -> Iterator[tuple[ATFTGATFAN, Batch]]:
     model, batch = build_model(config, CASE.features), random_batch(CASE, config)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         move(model, mode)
-        fields: dict[str, Any] = {name: mode.from_tensor(getattr(batch, name)) for name in TENSORS}
+        fields: dict[str, Any] = {name: mode.from_tensor(getattr(batch, name)) for name in _TENSORS}
         yield model, replace(batch, **fields)
 
 

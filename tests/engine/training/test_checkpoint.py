@@ -64,7 +64,7 @@ def test_a_kill_at_any_step_leaves_a_whole_checkpoint(
 def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
     _save_checkpoint(tmp_path, "best", tensors(1.0), {"epoch": 1})
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
-    for name in (snapshots.TENSORS, snapshots.STATE):
+    for name in (snapshots._TENSORS, snapshots._STATE):
         path = folder / name
         good = path.read_bytes()
         for position in range(0, len(good), max(1, len(good) // 40)):
@@ -96,7 +96,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(
     _save_checkpoint(root, "best", tensors(1.0), {})
     folder = next(path for path in root.iterdir() if path.is_dir())
     (torch.save if module is torch else pickle.dump)({"weight": Hostile(ran)}, made)
-    (folder / snapshots.TENSORS).write_bytes(made.getvalue())
+    (folder / snapshots._TENSORS).write_bytes(made.getvalue())
     write_manifest(folder, {"name": "best"})
     with pytest.raises(IntegrityError, match="not readable"):
         _load_checkpoint(root, "best")
@@ -109,10 +109,10 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(
 def test_cut_and_missing_files_are_named(tmp_path: Path) -> None:
     _save_checkpoint(tmp_path, "best", tensors(1.0), {})
     folder = next(path for path in tmp_path.iterdir() if path.is_dir())
-    copy = folder / snapshots.TENSORS
+    copy = folder / snapshots._TENSORS
     content = copy.read_bytes()
     copy.write_bytes(content[:20])
-    with pytest.raises(IntegrityError, match=snapshots.TENSORS):
+    with pytest.raises(IntegrityError, match=snapshots._TENSORS):
         _load_checkpoint(tmp_path, "best")
     copy.unlink()
     with pytest.raises(IntegrityError, match="missing"):

@@ -11,7 +11,7 @@ from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
 from engine.model.dropout import Dropout
-from engine.model.temporal import WindowLSTM, lstm_by_formula
+from engine.model.temporal import _lstm_by_formula, _WindowLSTM
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
 from engine.training.device import Runtime
@@ -95,8 +95,8 @@ def test_a_long_run_on_cuda_says_that_it_compiles() -> None:
 
 def test_the_lstm_by_its_formula_is_the_lstm() -> None:
     torch.manual_seed(0)
-    layer, x = WindowLSTM(4, 6), torch.randn(7, 5, 4, requires_grad=True)
-    ours, theirs = lstm_by_formula(layer, x), layer(x)
+    layer, x = _WindowLSTM(4, 6), torch.randn(7, 5, 4, requires_grad=True)
+    ours, theirs = _lstm_by_formula(layer, x), layer(x)
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
     inputs = [x, *layer.parameters()]
     for a, b in zip(

@@ -123,7 +123,7 @@ class FakeNvml:
         patch.setattr(pynvml, "nvmlInit", lambda: None)
         for name in ("nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByUUID"):
             patch.setattr(pynvml, name, self._handle)
-        memory = SimpleNamespace(used=3 * machine.MIB, total=8 * machine.MIB)
+        memory = SimpleNamespace(used=3 * machine._MIB, total=8 * machine._MIB)
         patch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda gpu: memory)
         patch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", self._rates)
 

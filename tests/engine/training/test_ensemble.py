@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from scipy.stats import rankdata
 
-from engine.dataset.batch import TENSORS, make_batch
+from engine.dataset.batch import _TENSORS, make_batch
 from engine.dataset.heard import with_heard_names, with_neighbours
 from engine.errors import GateError
 from engine.model.atft_gat_fan import ATFTGATFAN
@@ -20,7 +20,7 @@ from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.training.ensemble import Ensemble
 from engine.training.fitted import FittedModels
-from engine.training.members import FittedMember, NetworkMember, View, _batch_of, standardised
+from engine.training.members import FittedMember, NetworkMember, View, _batch_of, _standardised
 from engine.training.snapshots import MODEL
 from tests.conftest import World
 
@@ -55,7 +55,7 @@ def test_slices_give_the_batch_that_training_sees(world: World) -> None:
         theirs = make_batch(world.features, world.graphs, [session], world.config.split.window)
         assert ours.dates == theirs.dates
         assert [world.features.symbols[n] for n in theirs.symbol_M] == list(window.symbols)
-        for name in set(TENSORS) - {"y_MH", "target_MH", "sample_DR"}:
+        for name in set(_TENSORS) - {"y_MH", "target_MH", "sample_DR"}:
             assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
         assert theirs.n_edges > 0
 
@@ -70,7 +70,7 @@ def test_the_score_is_the_mean_of_standardised_scores(world: World) -> None:
     np.testing.assert_allclose(ranked.score_MH, by_hand, atol=1e-5)
     assert np.isclose(ranked.deviation, np.mean([x[:, H].std() for x in raw]))
     assert all(alpha is not None and 0.4 < alpha < 0.6 for alpha in ranked.alpha)
-    np.testing.assert_allclose(standardised(raw[0]).std(axis=0, ddof=1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(_standardised(raw[0]).std(axis=0, ddof=1), 1.0, rtol=1e-6)
 
 
 def one_way(window: DayWindow) -> DayWindow:

@@ -27,12 +27,12 @@ def test_pinball_by_hand() -> None:
     target = column(1.0, 1.0)
     # d: (1, 0) and (-1, -2); levels .1, .9: .1 and 0; .9 and .2
     expected = np.mean([0.1, 0.0, 0.9, 0.2])
-    assert float(losses.pinball(quantiles, known(target), (0.1, 0.9))) == pytest.approx(expected)
+    assert float(losses._pinball(quantiles, known(target), (0.1, 0.9))) == pytest.approx(expected)
 
 
 def test_huber_by_hand() -> None:
     # |d| = 1/2 and 3: 1/8 and 3 - 1/2; the NaN counts as absent
-    value = losses.huber(column(0.5, 0.0, 9.0), known(column(1.0, 3.0, torch.nan)))
+    value = losses._huber(column(0.5, 0.0, 9.0), known(column(1.0, 3.0, torch.nan)))
     assert float(value) == pytest.approx((0.125 + 2.5) / 2)
 
 
@@ -50,13 +50,13 @@ def test_listnet_by_hand_and_its_floor() -> None:
     p = np.exp([1.0, -1.0]) / np.exp([1.0, -1.0]).sum()
     # scores are standardised: (0, 2) -> (-1, 1), so the softmax is the labels' turned round
     expected = float((p * np.log(p / p[::-1])).sum())
-    assert float(losses.listnet(column(0.0, 2.0), known(target))) == pytest.approx(
+    assert float(losses._listnet(column(0.0, 2.0), known(target))) == pytest.approx(
         expected, rel=1e-3
     )
-    assert float(losses.listnet(column(5.0, 3.0), known(target))) == pytest.approx(0.0, abs=1e-3)
+    assert float(losses._listnet(column(5.0, 3.0), known(target))) == pytest.approx(0.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("term", [losses.huber, losses.listnet])
+@pytest.mark.parametrize("term", [losses._huber, losses._listnet])
 def test_errors_fall_when_scores_turn_the_right_way(term: object) -> None:
     target = torch.linspace(-2, 2, 40).view(-1, 1)
     right, wrong = term(target, known(target)), term(-target, known(target))  # type: ignore[operator]
@@ -88,7 +88,7 @@ def test_penalties_are_those_of_the_graph_and_the_gate(world: World) -> None:
 
 def test_soft_spearman_and_pearson_signs() -> None:
     target = torch.linspace(-2, 2, 40).view(-1, 1)
-    for term in (losses.soft_spearman, losses.pearson):
+    for term in (losses.soft_spearman, losses._pearson):
         assert float(term(target, known(target))) > 0.97
         assert float(term(-target, known(target))) < -0.97
         assert abs(float(term(torch.zeros(40, 1), known(target)))) < 1e-3
@@ -115,7 +115,7 @@ def test_soft_spearman_tends_to_spearman_for_small_temperature(
     assert float(value) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-3)
 
 
-@pytest.mark.parametrize("term", [losses.soft_spearman, losses.pearson, losses._portfolio_return])
+@pytest.mark.parametrize("term", [losses.soft_spearman, losses._pearson, losses._portfolio_return])
 def test_nan_labels_count_as_absent(term: object) -> None:
     torch.manual_seed(0)
     score, target = torch.randn(30, 2), torch.randn(30, 2)
@@ -132,10 +132,10 @@ def test_portfolio_and_sharpe_by_hand() -> None:
     # centred -1 0 1, gross 1: -1/2 and 1/2
     assert float(losses._portfolio_return(score, known(returns))) == pytest.approx(0.025)
     daily = column(0.01, 0.03)
-    assert float(losses.sharpe(daily)) == pytest.approx(
+    assert float(losses._sharpe(daily)) == pytest.approx(
         0.02 / (np.std([0.01, 0.03], ddof=1) + 1e-3)
     )
-    assert float(losses.sharpe(daily[:1])) == 0.0
+    assert float(losses._sharpe(daily[:1])) == 0.0
 
 
 @settings(max_examples=25)
@@ -146,9 +146,9 @@ def test_days_of_any_size_at_once_are_each_day_alone(sizes: list[int], seed: int
     score, target = torch.randn(edges[-1], 2), torch.randn(edges[-1], 2)
     target[torch.rand(target.shape) < 0.2] = torch.nan
     table = _rows_of_days(edges)
-    at_once = losses.by_day(score, table), known(losses.by_day(target, table, absent=torch.nan))
+    at_once = losses._by_day(score, table), known(losses._by_day(target, table, absent=torch.nan))
     for term in (
-        losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses._portfolio_return,
+        losses._huber, losses._listnet, losses._pearson, losses.soft_spearman, losses._portfolio_return,
     ):  # fmt: skip
         together = term(*at_once)
         for d, day in enumerate(itertools.starmap(slice, itertools.pairwise(edges))):

@@ -9,7 +9,7 @@ from benchmarks.speed_case import Case
 from engine.config import Config
 from engine.config.file import override
 from engine.stages import capacity
-from engine.stages.capacity import step_bytes
+from engine.stages.capacity import _step_bytes
 
 _MIB = 2**20
 _MEASURE = """
@@ -40,15 +40,15 @@ def test_the_estimate_is_within_a_fifth_of_the_measured_peak(
 ) -> None:
     """One batch here, where a training has four; some 500 MiB."""
     monkeypatch.setattr(capacity, "_READY_BATCHES", 1)
-    estimate = step_bytes(config_of(4), 110, 500) / _MIB
+    estimate = _step_bytes(config_of(4), 110, 500) / _MIB
     words = [sys.executable, "-c", _MEASURE, mode, "500"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
     assert estimate == pytest.approx(float(done.stdout), rel=0.2)
 
 
 def test_the_estimate_grows_with_stocks_and_days_and_shrinks_with_the_network() -> None:
-    one, two = step_bytes(config_of(1), 50, 500), step_bytes(config_of(1), 50, 1000)
+    one, two = _step_bytes(config_of(1), 50, 500), _step_bytes(config_of(1), 50, 1000)
     assert 1.8 < two / one < 2.1
-    assert 1.8 < step_bytes(config_of(2), 50, 500) / one < 2.1
+    assert 1.8 < _step_bytes(config_of(2), 50, 500) / one < 2.1
     bare = override(config_of(1), {"model.blocks": ["selection"]}, origin="test")
-    assert step_bytes(bare, 50, 500) < one / 2
+    assert _step_bytes(bare, 50, 500) < one / 2

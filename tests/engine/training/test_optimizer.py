@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.training.optimizer import START_DIVISOR, build_optimizer, one_cycle, set_learning_rate
+from engine.training.optimizer import _START_DIVISOR, build_optimizer, one_cycle, set_learning_rate
 
 
 def test_one_cycle_by_hand() -> None:
     """100 steps: warm-up is steps 0..29, so its middle is 14.5 and the peak is step 29."""
-    assert one_cycle(0, 100, 1.0) == pytest.approx(1 / START_DIVISOR)
+    assert one_cycle(0, 100, 1.0) == pytest.approx(1 / _START_DIVISOR)
     assert one_cycle(29, 100, 1.0) == pytest.approx(1.0)
     middle = (one_cycle(14, 100, 1.0) + one_cycle(15, 100, 1.0)) / 2
-    assert middle == pytest.approx((1 + 1 / START_DIVISOR) / 2, rel=1e-3)
+    assert middle == pytest.approx((1 + 1 / _START_DIVISOR) / 2, rel=1e-3)
     assert one_cycle(99, 100, 1.0) < 1e-5
 
 

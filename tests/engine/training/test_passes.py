@@ -31,7 +31,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Several chunks for each thread, whatever the size of the day."""
     threads = torch.get_num_threads()
     monkeypatch.setattr(passes, "_MIN_ROWS", 1)
-    monkeypatch.setattr(passes, "CHUNK_ROWS", 29)
+    monkeypatch.setattr(passes, "_CHUNK_ROWS", 29)
     yield
     torch.set_num_threads(threads)
 
@@ -248,7 +248,7 @@ def test_an_accelerator_and_small_days_go_in_one_piece(
         assert one_piece.executor is None
         assert one_piece._cut(n_rows) == [slice(0, n_rows)]
     monkeypatch.setattr(passes, "_MIN_ROWS", n_rows)
-    monkeypatch.setattr(passes, "CHUNK_ROWS", n_rows)
+    monkeypatch.setattr(passes, "_CHUNK_ROWS", n_rows)
     with open_pass(FAST) as by_rows:
         assert by_rows._cut(n_rows) == [slice(0, n_rows)]
         assert torch.isfinite(by_rows(model, batch, coupled, seed=5).loss)

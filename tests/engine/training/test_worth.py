@@ -13,7 +13,7 @@ from engine.model.build import build_model
 from engine.records.rank_ic import Worth
 from engine.training.device import Runtime
 from engine.training.scoring import OtherGraph, ScoredDays, score_days
-from engine.training.worth import WINDOW, blocks_worth, graph_worth, other_graphs
+from engine.training.worth import _WINDOW, blocks_worth, graph_worth, other_graphs
 from tests.conftest import World
 
 RUNTIME = Runtime(device=torch.device("cpu"), mode="safe", autocast=False, threads=1)
@@ -126,14 +126,14 @@ def test_each_block_that_is_on_has_its_worth_and_all_are_put_back(
         model.fan.share.logit.fill_(3.0)
     scored = score()
     found = blocks_worth(model, scored, score, config)
-    assert list(found) == ["fan", "selection", "gat", "bypass", WINDOW]
+    assert list(found) == ["fan", "selection", "gat", "bypass", _WINDOW]
     assert model.blocks == on
     assert found["selection"].share == pytest.approx(0.0, abs=1e-6), (
         "all weights are 1 at the start"
     )
     assert found["fan"].share > 0.001
     assert found["gat"].share > 0.01
-    assert found[WINDOW].share == pytest.approx(found["fan"].share, rel=1e-3)
+    assert found[_WINDOW].share == pytest.approx(found["fan"].share, rel=1e-3)
     model.set_blocks(["gat", "bypass"])
     assert list(blocks_worth(model, score(), score, config)) == ["gat", "bypass"]
 

@@ -12,7 +12,7 @@ from atft_tui.readings.desk import read_desk, read_schedule, read_shadow
 from engine.files import write_json
 from engine.records.shadow import PARTS
 from engine.runs import lock
-from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook
+from engine.schedule.agenda import _LOCK, write_heartbeat, write_outlook
 from engine.schedule.timetable import Timetable
 from tests.engine.schedule.desk import configuration
 from tests.tui import signal_desk
@@ -90,7 +90,7 @@ def test_the_countdown_goes_by_minutes_then_by_seconds(tmp_path: Path) -> None:
 def test_a_living_process_is_known_by_its_lock_and_a_stuck_one_by_its_heart(tmp_path: Path) -> None:
     signal_desk.schedule(tmp_path)
     write_heartbeat(tmp_path, NOW)
-    with lock.hold(tmp_path / LOCK):
+    with lock.hold(tmp_path / _LOCK):
         fresh = read_schedule(tmp_path, NOW + dt.timedelta(seconds=61))
         stale = read_schedule(tmp_path, LATER)
     dead = read_schedule(tmp_path, LATER)
@@ -121,7 +121,7 @@ def test_reading_takes_no_lock_and_writes_nothing_to_the_book(tmp_path: Path) ->
     signal_desk.schedule(tmp_path)
     book = tmp_path / "schedule" / "ledger.sqlite"
     before = book.read_bytes()
-    with lock.hold(tmp_path / LOCK):
+    with lock.hold(tmp_path / _LOCK):
         read_schedule(tmp_path, NOW)
     assert book.read_bytes() == before
 

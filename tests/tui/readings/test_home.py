@@ -14,7 +14,7 @@ from atft_tui.readings.steps import parts, upcoming
 from engine.records.card import TradeFigures
 from engine.records.run import RunSummary
 from engine.runs import lock
-from engine.schedule.agenda import HEARTBEAT, LOCK, write_heartbeat
+from engine.schedule.agenda import _HEARTBEAT, _LOCK, write_heartbeat
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import MODEL, NOW
 
@@ -144,9 +144,9 @@ def test_a_live_figure_within_its_errors_is_noise(tmp_path: Path) -> None:
 def test_the_steps_are_ticked_off(tmp_path: Path) -> None:
     made.full(tmp_path)
     write_heartbeat(tmp_path, NOW)
-    with lock.hold(tmp_path / LOCK):
+    with lock.hold(tmp_path / _LOCK):
         news = read(tmp_path)
-    assert (tmp_path / HEARTBEAT).exists()
+    assert (tmp_path / _HEARTBEAT).exists()
     done = {step.name: step.done for part in parts(news) for step in part.steps}
     assert done == {
         "demo": False, "watch": False, "report": False, "ingest": True, "check": True,

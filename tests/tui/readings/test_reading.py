@@ -9,7 +9,7 @@ from atft_tui.widgets.data_panels import reading_lines
 from engine.records import record
 from engine.records.reading import Column, Evidence, Problem, ReadingPlan, Unread
 from engine.records.record import RecordError
-from engine.records.snapshot import NO_FILE, OLD, SourceReading
+from engine.records.snapshot import _NO_FILE, _OLD, SourceReading
 
 PLAN = ReadingPlan(
     table="bars",
@@ -60,9 +60,9 @@ def test_problems_decide_the_verdict_and_a_refusal_is_told_once() -> None:
 
 
 def test_what_was_not_recorded_is_said() -> None:
-    assert read_of({"source": "files(a.csv)"}).reading_lines() == [("source", OLD)]
+    assert read_of({"source": "files(a.csv)"}).reading_lines() == [("source", _OLD)]
     assert read_of({"source": "synthetic(seed=7)", "plans": []}).reading_lines() == [
-        ("source", f"synthetic(seed=7): {NO_FILE}")
+        ("source", f"synthetic(seed=7): {_NO_FILE}")
     ]
 
 

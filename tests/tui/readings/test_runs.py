@@ -15,7 +15,7 @@ from engine.records.run import RunSummary
 from engine.runs.events import RunFinished
 from engine.runs.labels import add_tags, set_note
 from engine.runs.store import Run
-from engine.runs.summary import figure, summarise
+from engine.runs.summary import _figure, summarise
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun, append
 
@@ -179,7 +179,7 @@ def test_noise_is_marked_also_where_the_band_is_not_known() -> None:
     assert figure_words(inside) == "~+0.0100 ± 0.0020"
     assert figure_words(outside) == " -0.0200 ± 0.1000"
     unknown = {"rank_ic_se": 0.01, "null_band": None, "n_dates": 9}
-    one, other = (figure({"rank_ic": value, **unknown}) for value in (0.0195, 0.0197))
+    one, other = (_figure({"rank_ic": value, **unknown}) for value in (0.0195, 0.0197))
     assert one is not None
     assert other is not None
     assert (one.is_noise, other.is_noise) == (True, False), "1.96 standard errors stand for it"

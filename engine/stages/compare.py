@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.dataset.split import single_split, test_sessions, walk_forward
+from engine.dataset.split import single_split, test_sessions
 from engine.errors import IntegrityError, UsageError
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
@@ -38,19 +38,18 @@ from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.capacity import jobs_for
 from engine.stages.context import Outcome, StageContext, run_session, with_executor
+from engine.stages.fold_tasks import folds_of_plan
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
 from engine.stages.text import line, table
 from engine.stages.variants import VariantRuns
-from engine.tuning.space import PERMUTED, Variant, ablations, chosen
+from engine.tuning.space import JUDGED_BY, PERMUTED, Variant, ablations, chosen
 from engine.tuning.space import sizes as sizes_of
 from engine.workspace_code import hashes_of
 
 _ComparisonRecord = VariantComparison | RunComparison | PermutationComparison
 _FOOT = "± Newey-West standard error of the seeds' mean score · [ ] stationary block bootstrap over days"
 _KINDS = (*VARIANTS, PERMUTATIONS)
-_JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
-"""Tables of the configuration that the figures depend on, besides the data."""
 
 
 def _comparison_text(found: _ComparisonRecord) -> str:
@@ -219,13 +218,9 @@ def _test_sessions(
     context: StageContext, features: FeatureSet, folds: WalkforwardPlan | None
 ) -> NDArray[np.int64]:
     """The sessions that every variant is judged on."""
-    split, least = context.config.split, context.config.universe.min_names
     if folds is None:
-        return single_split(features, split, least).test
-    first, last, length = folds.check()
-    return test_sessions(
-        walk_forward(features, split, least, first_test=first, last_test=last, step_sessions=length)
-    )
+        return single_split(features, context.config.split, context.config.universe.min_names).test
+    return test_sessions(folds_of_plan(context, folds, features))
 
 
 def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
@@ -235,11 +230,11 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
     days_D = features.dates_S[_test_sessions(context, features, folds)]
     way = protocol.NEWEST_DAYS if folds is None else protocol.LAST_TEST
     protocol.check(context, days_D, features.market, confirm=plan.confirm, way=way)
-    judged_by: tuple[str, ...] = _JUDGED_BY
+    judged_by: tuple[str, ...] = JUDGED_BY
     beside = {"device", "own_models", "rivals_hear_neighbours"}
     code = {}
     if plan.model != NETWORK:
-        judged_by, beside = (*_JUDGED_BY, "blend"), {"device"}
+        judged_by, beside = (*JUDGED_BY, "blend"), {"device"}
         code = hashes_of(context.workspace, "models", context.config.own_models)
     wanted = {
         "variants": [msgspec.to_builtins(variant) for variant in variants],

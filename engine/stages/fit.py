@@ -40,6 +40,27 @@ from engine.training.startup import check_startup
 from engine.training.trainer import Trainer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """What the models of some folds are trained and scored with."""
+
+    context: StageContext
+    run: Run
+    dataset: Dataset
+    sink: EventSink
+    parts: Sequence[Part]
+    """Whose days are scored."""
+    seeds: int = 1
+    """Networks of a fold."""
+    model: str = NETWORK
+    """What the run calls the networks of this configuration."""
+
+    def seeded(self, seed: int) -> Self:
+        """With the configuration of one network among several."""
+        context = replace(self.context, config=seeded_config(self.context.config, seed))
+        return replace(self, context=context)
+
+
 def start_runtime(config: Config, sink: EventSink, ranks: Ranks | None = None) -> Runtime:
     """Choose the configured device, seed torch and set its threads and precision.
 
@@ -51,23 +72,21 @@ def start_runtime(config: Config, sink: EventSink, ranks: Ranks | None = None) -
 
 
 def build_trainer(
-    context: StageContext,
-    dataset: Dataset,
+    work: Scoring,
     split: Split,
     *,
-    run: Run,
     directory: Path,
     runtime: Runtime,
-    sink: EventSink,
     begin: Path | None = None,
     make: Callable[..., Trainer] = Trainer,
 ) -> Trainer:
     """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
 
-    ``directory``: of its checkpoints. ``begin``: of another one, whose kept weights it begins with.
-    ``make``: the kind of trainer.
+    ``work``: of the data set as `as_taught` gives it. ``directory``: of its checkpoints. ``begin``: of
+    another one, whose kept weights it begins with. ``make``: the kind of trainer.
     """
-    config, features = context.config, dataset.features
+    context, sink, config = work.context, work.sink, work.context.config
+    dataset, features = work.dataset, work.dataset.features
     if config.uses_graph and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
@@ -96,7 +115,9 @@ def build_trainer(
         snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
         machine=MachineProbe(context.workspace),
         progress=Progress(),
-        control=RunControl(files=ControlFiles.of(run, context.task), sink=sink, stop=context.stop),
+        control=RunControl(
+            files=ControlFiles.of(work.run, context.task), sink=sink, stop=context.stop
+        ),
     )
     if begin is not None:
         replace(trainer.snapshots, directory=begin).load_weights("kept", model)
@@ -104,38 +125,27 @@ def build_trainer(
     return trainer
 
 
-def refitted(
-    first: Trainer,
-    context: StageContext,
-    dataset: Dataset,
-    *,
-    run: Run,
-    sink: EventSink,
-    begin: Path | None = None,
-) -> Trainer:
+def refitted(first: Trainer, work: Scoring, begin: Path | None = None) -> Trainer:
     """The network that scores the test days: with `training.refit` one that a second fit has made, else
     that of the first fit, which has ended.
 
     ``begin`` as the first fit had it. The first fit's network is what it was. TrainingStopped when stopped.
     """
-    config, repeats = context.config, repeats_of(first)
+    config, features, repeats = work.context.config, work.dataset.features, repeats_of(first)
     if not config.training.refit:
         return first
-    split = refit_split(dataset.features, first.split, config.split, config.universe.min_names)
-    told = RefitSink(sink=sink, repeats=repeats, before=first.progress.step)
-    days = dataset.features.dates_S[split.train[[0, -1]]]
-    sink.emit(StageStarted(stage=REFIT))
+    split = refit_split(features, first.split, config.split, config.universe.min_names)
+    told = RefitSink(sink=work.sink, repeats=repeats, before=first.progress.step)
+    days = features.dates_S[split.train[[0, -1]]]
+    work.sink.emit(StageStarted(stage=REFIT))
     names = ", ".join(repeat.phase.name for repeat in repeats)
     message = f"refit of {names}: {told.total:,} steps on {split.train.size:,} days to {days[-1]}"
-    sink.emit(Noted(message=message))
+    work.sink.emit(Noted(message=message))
     second = build_trainer(
-        context,
-        as_taught(dataset, split, config),
+        replace(work, dataset=as_taught(work.dataset, split, config), sink=told),
         split,
-        run=run,
         directory=first.snapshots.directory / REFIT,
         runtime=start_runtime(config, told, first.runtime.ranks),
-        sink=told,
         begin=begin,
         make=partial(Refit, repeats=repeats),
     )
@@ -179,27 +189,6 @@ def _require_edges(graphs: GraphSeries, split: Split) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scoring:
-    """What the models of some folds are trained and scored with."""
-
-    context: StageContext
-    run: Run
-    dataset: Dataset
-    sink: EventSink
-    parts: Sequence[Part]
-    """Whose days are scored."""
-    seeds: int = 1
-    """Networks of a fold."""
-    model: str = NETWORK
-    """What the run calls the networks of this configuration."""
-
-    def seeded(self, seed: int) -> Self:
-        """With the configuration of one network among several."""
-        context = replace(self.context, config=seeded_config(self.context.config, seed))
-        return replace(self, context=context)
-
-
 def score_seeds(work: Scoring, folds: Sequence[Fold]) -> pl.DataFrame:
     """Scores of each fold: the mean over seeds of each network's scores, standardised within the day."""
     first, means = work.context.config.training.seed, []
@@ -225,8 +214,8 @@ def score_network(work: Scoring, fold: Fold, *, of: int) -> pl.DataFrame:
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
     begins with what the fold before chose, which knew nothing of this fold's days either (its refit did).
     """
-    context, run, sink, features = work.context, work.run, work.sink, work.dataset.features
-    training, index = context.config.training, fold.index
+    run, sink, features = work.run, work.sink, work.dataset.features
+    training, index = work.context.config.training, fold.index
     name = network_name(index, training.seed, work.model)
     path = network_file(run, index, training.seed, work.model)
     if path.is_file():
@@ -236,23 +225,19 @@ def score_network(work: Scoring, fold: Fold, *, of: int) -> pl.DataFrame:
     begin = None
     if training.warm_start and index:
         begin = fold_checkpoints(run, index - 1, training.seed, work.model)
+    taught = as_taught(work.dataset, fold.split, work.context.config)
     trainer = build_trainer(
-        context,
-        as_taught(work.dataset, fold.split, context.config),
+        replace(work, dataset=taught),
         fold.split,
-        run=run,
         directory=fold_checkpoints(run, index, training.seed, work.model),
-        runtime=start_runtime(context.config, sink),
-        sink=sink,
+        runtime=start_runtime(work.context.config, sink),
         begin=begin,
     )
     scorers: dict[Part, Trainer] = dict.fromkeys(work.parts, trainer)
     try:
         trainer.run(resume=True)
         if "test" in scorers:
-            scorers["test"] = refitted(
-                trainer, context, work.dataset, run=run, sink=sink, begin=begin
-            )
+            scorers["test"] = refitted(trainer, work, begin)
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error

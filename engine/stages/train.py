@@ -1,6 +1,7 @@
 """`train`: one run through all phases, its baselines, and the scores of its unseen days."""
 
 import time
+from dataclasses import replace as replaced
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.store import PanelStore
-from engine.dataset.split import Fold, Split, refit_split, single_split
+from engine.dataset.split import Fold, Part, Split, refit_split, single_split
 from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import read_parquet, write_parquet
@@ -132,6 +133,8 @@ def _train_run(
     days = protocol.admit(
         context, run, dataset.features, split.test, confirm=confirm, way=protocol.NEWEST_DAYS
     )
+    parts: tuple[Part, ...] = ("validation", "test")
+    work = Scoring(context=context, run=run, dataset=dataset, sink=sink, parts=parts)
     taught = as_taught(dataset, split, config)
     warn_of_memory(config, dataset.features, sink)
     ranks.tell(what_counts(config, dataset.features))
@@ -139,15 +142,15 @@ def _train_run(
         sink.emit(Noted(message=f"{ranks.size} ranks share the rows of each step"))
     runtime, folder = start_runtime(config, sink, ranks), run.path("checkpoints")
     trainer = build_trainer(
-        context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
+        replaced(work, dataset=taught), split, directory=folder, runtime=runtime
     )
     baselines, judged, status = pl.DataFrame(), _Judged(), "done"
     try:
         if with_baselines:
-            baselines = _baselines(context, run, dataset, taught.features, split, sink)
+            baselines = _baselines(work, taught.features, split)
             judged = _judge_baselines(context, baselines, taught.features, sink)
         trainer.run(resume=resume)
-        newest = refitted(trainer, context, dataset, run=run, sink=sink)
+        newest = refitted(trainer, work)
     except (TrainingStopped, Interrupted):
         status = "stopped"
     monitors = Monitors.of(run.events())
@@ -211,34 +214,23 @@ def provenance(context: StageContext, run: Run, dataset: Dataset, split: Split) 
     )
 
 
-def _baselines(
-    context: StageContext,
-    run: Run,
-    dataset: Dataset,
-    taught: FeatureSet,
-    split: Split,
-    sink: EventSink,
-) -> pl.DataFrame:
+def _baselines(work: Scoring, taught: FeatureSet, split: Split) -> pl.DataFrame:
     """Scores of the simple models on the same days (``baselines.parquet``), and what each input is worth
     alone on training days (``feature_ic.json``); both are made once per run.
     """
-    path, told = run.path("baselines.parquet"), run.path("feature_ic.json")
+    path, told = work.run.path("baselines.parquet"), work.run.path("feature_ic.json")
+    context, sink = work.context, work.sink
     config = context.config
     if path.exists():
         frame = read_parquet(path)
     else:
         sink.emit(StageStarted(stage="baselines"))
         whole = Fold(index=0, split=split)
-        work = Scoring(
-            context=context,
-            run=run,
-            dataset=hearing(dataset, config),
-            sink=sink,
-            parts=("validation", "test"),
-        )
         # Told as they come: the perceptron's training may take longer than all before it.
         frame = score_rivals(
-            work, whole, ready=lambda simple: _judge_baselines(context, simple, taught, sink)
+            replaced(work, dataset=hearing(work.dataset, config)),
+            whole,
+            ready=lambda simple: _judge_baselines(context, simple, taught, sink),
         )
         oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), taught, split)
         frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame

@@ -30,11 +30,9 @@ from engine.stages.load import Dataset, Shelf
 from engine.stages.search import Search, epochs_per_fold
 from engine.stages.text import table
 from engine.stages.trial import folds_of
-from engine.tuning.space import Space, usable
+from engine.tuning.space import JUDGED_BY, Space, usable
 from engine.tuning.study import open_study
 
-_JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
-"""Tables of the configuration that a trial's outcome depends on, besides the space and the data."""
 _NO_MATTER = ("training.device", "training.log_every", "training.checkpoint_steps")
 _ROWS = 10
 _WAY = "with a larger split.test_sessions the days before the test days end by {day}"
@@ -138,7 +136,7 @@ def _study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str,
     settings = {
         key: value
         for key, value in flat.items()
-        if key.split(".")[0] in _JUDGED_BY and key not in tuned and key not in _NO_MATTER
+        if key.split(".")[0] in JUDGED_BY and key not in tuned and key not in _NO_MATTER
     }
     phases = [phase.model_dump(mode="json") for phase in config.training.phases]
     tune = config.tune.model_dump(mode="json", exclude={"space"})

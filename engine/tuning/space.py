@@ -12,6 +12,8 @@ from engine.errors import ConfigError, UsageError
 from engine.evaluation.inference import Series, mean_figure
 from engine.records.study import Objective
 
+JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
+"""Tables of the configuration that the figures of a trial or a variant depend on, besides the data."""
 _ORIGIN = "tune.space"
 _GRAPH_BLOCKS = ("gat", "bypass")
 _KINDS: tuple[str, ...] = get_args(GraphConfig.model_fields["kind"].annotation)

@@ -14,7 +14,7 @@ from benchmarks.pairs import compare
 from benchmarks.speed_case import Case, random_batch
 from engine.config import Config
 from engine.dataset.batch import Batch
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.training.losses import combined_loss
 
 

@@ -25,7 +25,7 @@ from engine.dataset.batch import make_batch
 from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.runs.sink import NullSink
 from engine.training.device import apply_mode
 from engine.training.passes import StepPass

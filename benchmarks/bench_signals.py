@@ -24,7 +24,7 @@ from engine.config import Config, SplitConfig
 from engine.config.file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.model_kit import Days
 from engine.records import record
 from engine.records.train import Span, Spans, TrainResult

@@ -37,7 +37,7 @@ from benchmarks.bench_windows import feature_set  # noqa: E402
 from benchmarks.speed_case import RATE, Case  # noqa: E402
 from engine.dataset.loader import prefetch  # noqa: E402
 from engine.features.feature_set import FeatureSet  # noqa: E402
-from engine.model.build import build_model  # noqa: E402
+from engine.model.atft_gat_fan import build_model  # noqa: E402
 from engine.training.device import apply_mode  # noqa: E402
 from engine.training.optimizer import build_optimizer  # noqa: E402
 from engine.training.passes import StepPass, open_pass  # noqa: E402

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.config import Config
 from engine.config.file import resolve
 from engine.dataset.batch import Batch, neighbour_table
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer
 from engine.training.passes import open_pass

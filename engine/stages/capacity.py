@@ -13,7 +13,7 @@ from engine.dataset.batch import SOFT_RANK_NAMES, Batch
 from engine.disk import size
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import Graph
-from engine.model.build import build_model, parameter_table
+from engine.model.atft_gat_fan import build_model, parameter_table
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink, NullSink
 from engine.stages.cluster import cluster_cores

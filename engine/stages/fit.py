@@ -1,4 +1,6 @@
-"""The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean."""
+"""The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean;
+and the ranks of a training beside the first, which have its settings and data, read rows, and write nothing.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,27 +15,27 @@ from engine import disk
 from engine.config import Config
 from engine.dataset.loader import steps_of_epoch
 from engine.dataset.split import Fold, Part, Split, refit_split
-from engine.errors import GateError, Interrupted
+from engine.errors import EnvironmentProblem, GateError, Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, read_parquet, write_parquet
 from engine.graph.graph import GraphSeries
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model, parameter_table
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model, parameter_table
 from engine.portfolio.prediction import Prediction
 from engine.records.train import NETWORK
 from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
 from engine.runs.launch import RESUMABLE, ControlFiles
-from engine.runs.sink import EventSink
+from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages.capacity import checkpoint_bytes
-from engine.stages.context import StageContext
+from engine.stages.context import Outcome, StageContext
 from engine.stages.identity import identity
-from engine.stages.load import Dataset, as_taught
+from engine.stages.load import Dataset, as_taught, load_dataset
 from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
+from engine.training.passes import open_pass
 from engine.training.progress import Progress
-from engine.training.ranks import Ranks
+from engine.training.ranks import Begin, Ranks
 from engine.training.refit import REFIT, Refit, RefitSink, repeats_of
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
@@ -294,3 +296,29 @@ def write_predictions(run: Run, frame: pl.DataFrame, features: FeatureSet, confi
         config_digest=digest(config.model_dump(mode="json")),
         data_fingerprint=features.fingerprint,
     ).write(run.path("predictions.parquet"))
+
+
+def what_counts(config: Config, features: FeatureSet) -> Begin:
+    """What every rank must have: rank 0 tells it once its data are built and stored."""
+    return Begin(features=features.fingerprint, settings=digest(config.model_dump(mode="json")))
+
+
+def follow(context: StageContext, ranks: Ranks) -> Outcome:
+    """Read rows for rank 0 until it has ended.
+
+    EnvironmentProblem where settings or data are others than there, or rank 0 ends without a word.
+    """
+    begun, config, steps = ranks.hear(), context.config, 0
+    if isinstance(begun, Begin):
+        features = load_dataset(context, NullSink(), in_memory=False).features
+        if begun != what_counts(config, features):
+            raise EnvironmentProblem(
+                f"rank {ranks.rank} has other settings or data than rank 0",
+                hint="start all ranks with the same words, on one workspace or equal copies of it",
+            )
+        runtime = start_runtime(config, NullSink(), ranks)
+        model = build_model(config, len(features.features)).to(runtime.device)
+        with open_pass(runtime) as rows:
+            steps = rows.follow(model, features, config.split.window)
+    text = f"rank {ranks.rank} of {ranks.size}: read its rows of {steps} steps"
+    return Outcome(json={"rank": ranks.rank, "steps": steps}, text=text)

@@ -7,8 +7,7 @@ from engine.features import feature_set
 from engine.features.catalog import own_texts
 from engine.files import digest
 from engine.graph import build as graph_build
-from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK, build_model
 from engine.runs.store import Run
 from engine.stages.load import Dataset
 from engine.training.device import Runtime

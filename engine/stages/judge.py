@@ -15,7 +15,7 @@ from engine.evaluation.inference import Series, mean_figure
 from engine.evaluation.judging import DailyRankIC, gap, level, permutation_test, variant_verdict
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
-from engine.model.build import build_model, count_parameters
+from engine.model.atft_gat_fan import build_model, count_parameters
 from engine.portfolio.prediction import Prediction, score_column
 from engine.records.comparison import (
     ComparedRun,

@@ -13,7 +13,7 @@ from engine.data.load import open_panel
 from engine.dataset.batch import Batch
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
-from engine.model.build import build_model, parameter_table
+from engine.model.atft_gat_fan import build_model, parameter_table
 from engine.records import record
 from engine.records.preflight import PreflightResult, PreflightRow, audit_row, drill_row
 from engine.runs.sink import NullSink

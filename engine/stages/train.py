@@ -14,7 +14,7 @@ from engine.dataset.split import Fold, Part, Split, refit_split, single_split
 from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import read_parquet, write_parquet
-from engine.model.build import parameter_table
+from engine.model.atft_gat_fan import parameter_table
 from engine.records import record
 from engine.records.rank_ic import RankICSummary, Worth
 from engine.records.train import (
@@ -38,11 +38,12 @@ from engine.stages.context import Outcome, StageContext, open_or_create, run_ses
 from engine.stages.fit import (
     Scoring,
     build_trainer,
+    follow,
     refitted,
     start_runtime,
+    what_counts,
     write_predictions,
 )
-from engine.stages.follow import follow, what_counts
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
 from engine.stages.rivals import blended, hearing, named, require_models, score_rivals
 from engine.stages.text import training_text

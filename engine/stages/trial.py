@@ -10,7 +10,7 @@ from engine.dataset.split import Fold, inner_folds
 from engine.errors import Interrupted
 from engine.evaluation.inference import Series
 from engine.features.feature_set import FeatureSet
-from engine.model.build import build_model, count_parameters
+from engine.model.atft_gat_fan import build_model, count_parameters
 from engine.records import record
 from engine.records.study import PRUNED, TRIAL, Objective, TrialFold, TrialResult, TrialState
 from engine.runs.store import Run

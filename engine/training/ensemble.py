@@ -23,8 +23,7 @@ from engine.dataset.batch import neighbour_table
 from engine.dataset.heard import with_heard_names
 from engine.errors import GateError, IntegrityError
 from engine.evaluation.blend import blend, centred_ranks, ranks_among
-from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK, build_model
 from engine.records.train import NETWORK as NETWORK_NAME
 from engine.runs.sink import NullSink
 from engine.signals.compose import Ranked

@@ -12,8 +12,7 @@ from torch_geometric.nn import GATv2Conv
 from engine.config import Config, ModelConfig
 from engine.dataset.batch import Batch, make_batch, neighbour_table
 from engine.errors import ConfigError
-from engine.model.atft_gat_fan import ATFTGATFAN, _QuantileHeads
-from engine.model.build import build_model, parameter_table
+from engine.model.atft_gat_fan import ATFTGATFAN, _QuantileHeads, build_model, parameter_table
 from engine.model.graph_attention import GraphAttention, Neighbourhood, ResidualBypass, _gatv2
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm

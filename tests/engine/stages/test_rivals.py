@@ -17,7 +17,7 @@ from engine.errors import ConfigError, Interrupted
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.model_kit import LightGBMModel
 from engine.runs.events import Advanced, ControlAnswered, RunEvent
 from engine.runs.launch import ControlFiles

@@ -27,8 +27,7 @@ from benchmarks.speed_case import Case, random_batch
 from engine.config import Config
 from engine.dataset.batch import _TENSORS, Batch
 from engine.model import dropout
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.training import passes
 from engine.training import step as steps
 from engine.training.device import Runtime

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.dataset.batch import Batch, make_batch
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.model.dropout import Dropout
 from engine.model.temporal import _lstm_by_formula, _WindowLSTM
 from engine.runs.events import Noted

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from engine.errors import EnvironmentProblem
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.runs.sink import ListSink, NullSink
 from engine.training import device, machine
 from engine.training.device import Runtime

@@ -13,8 +13,7 @@ from scipy.stats import rankdata
 from engine.dataset.batch import _TENSORS, make_batch
 from engine.dataset.heard import with_heard_names, with_neighbours
 from engine.errors import GateError
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.model_kit import RidgeModel
 from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice

@@ -11,7 +11,7 @@ from scipy import stats
 from engine.config import LossConfig
 from engine.dataset.batch import _rows_of_days, make_batch
 from engine.features.feature_set import FeatureSet
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.training import losses
 from engine.training.losses import known
 from engine.training.step import _rank_ic

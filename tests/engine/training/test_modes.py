@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.records.train import PhaseResult
 from engine.runs.sink import NullSink
 from engine.training import passes

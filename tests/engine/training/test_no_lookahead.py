@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.config.file import resolve
 from engine.data.tables import RawTables
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import build_model
 from engine.training.device import apply_mode
 from engine.training.scoring import score_days
 from tests.conftest import SMALL, World, build_world, scramble

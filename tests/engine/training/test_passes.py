@@ -13,8 +13,7 @@ from torch import Tensor
 
 from engine.config import Config
 from engine.dataset.batch import Batch, make_batch
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.training import passes
 from engine.training.device import Runtime
 from engine.training.optimizer import set_trainable

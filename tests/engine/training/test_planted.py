@@ -16,8 +16,7 @@ from engine.dataset.loader import _epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,

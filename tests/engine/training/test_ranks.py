@@ -20,8 +20,7 @@ from torch import Tensor
 from engine.config import Config
 from engine.dataset.batch import Batch, make_batch, windows
 from engine.errors import UsageError
-from engine.model.atft_gat_fan import ATFTGATFAN, RowState
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, RowState, build_model
 from engine.runs.sink import NullSink
 from engine.training.control import TrainingStopped
 from engine.training.device import Runtime, apply_mode

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from engine.dataset.batch import Batch
 from engine.errors import GateError
-from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput, build_model
 from engine.runs.events import AssertionChecked
 from engine.runs.sink import ListSink
 from engine.training.startup import _ASSERTIONS, check_startup

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from engine.config import Config
-from engine.model.atft_gat_fan import ATFTGATFAN
-from engine.model.build import build_model
+from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.records.rank_ic import Worth
 from engine.training.device import Runtime
 from engine.training.scoring import OtherGraph, ScoredDays, score_days

@@ -181,7 +181,7 @@ def _worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
 
 def compiled(step_pass: StepPass, *, backend: str = "inductor") -> StepPass:
     """The same pass with forward and loss compiled, for any number of rows."""
-    torch._dynamo.config.allow_rnn = True  # only its weights are read: `lstm_by_formula`
+    torch._dynamo.config.allow_rnn = True  # only its weights are read, see `engine.model.temporal`
     form = torch.compile(forward_and_loss, fullgraph=True, dynamic=True, backend=backend)
     return replace(step_pass, forward_and_loss=form)
 

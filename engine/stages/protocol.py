@@ -188,9 +188,7 @@ def span_results(
         first, last = date.fromisoformat(span.first), date.fromisoformat(span.last)
         inside = pl.col("date").is_between(first, last)
         rows = scores.filter(inside, pl.col("split") == "test")
-        ours = evaluate(
-            rows, features, null_draws=training.null_draws, seed=training.seed, horizons=horizons
-        )["test"]
+        ours = evaluate(rows, features, training, horizons)["test"]
         rivals = baselines if baselines.is_empty() else baselines.filter(inside)
         found.append(
             SpanResult(

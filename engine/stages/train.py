@@ -248,9 +248,7 @@ def _judge_baselines(
     training, h = context.config.training, context.config.training.score_horizon
     judged: _Judged = {}
     for (name,), rows in baselines.group_by("name", maintain_order=True):
-        figures = evaluate(
-            rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]
-        )
+        figures = evaluate(rows, features, training, [h])
         judged[str(name)] = {part: values[str(h)] for part, values in figures.items()}
         for part, found in judged[str(name)].items():
             sink.emit(
@@ -292,7 +290,7 @@ def _with_scores(
         days.to_frame(features, split=name, fold=0) for name, days in scored.items()
     ).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
-    ours = evaluate(scores, features, null_draws=training.null_draws, seed=training.seed)
+    ours = evaluate(scores, features, training)
     baselines = _with_blend(scores, baselines, context.config)
     if not baselines.is_empty():
         mixed = baselines.filter(pl.col("name") == BLEND)

@@ -204,13 +204,13 @@ def _judged(
     """Figures over all test days, of each fold, and against the simple models; writes the predictions."""
     config, features = context.config, dataset.features
     write_predictions(run, scores, features, config)
-    h, seed, draws = config.training.score_horizon, config.training.seed, config.training.null_draws
+    h = config.training.score_horizon
     horizons = [n for n in features.horizons if f"score_{n}" in scores.columns]
-    ours = evaluate(scores, features, null_draws=draws, seed=seed, horizons=horizons)["test"]
+    ours = evaluate(scores, features, config.training, horizons)["test"]
     per_fold = []
     for fold in folds:
         rows = scores.filter(pl.col("fold") == fold.index)
-        figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
+        figures = evaluate(rows, features, config.training, [h])["test"]
         per_fold.append(FoldResult(fold=fold.index, **asdict(figures[str(h)])))
     return changed(
         provenance(context, run, dataset, folds[-1].split),

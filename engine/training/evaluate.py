@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.config import BacktestConfig, Config
+from engine.config import BacktestConfig, Config, TrainingConfig
 from engine.dataset.split import Split
 from engine.evaluation.factor import by_year
 from engine.evaluation.inference import Series, mean_figure, paired_interval
@@ -75,17 +75,18 @@ def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tupl
 def evaluate(
     frame: pl.DataFrame,
     features: FeatureSet,
-    *,
-    null_draws: int,
-    seed: int,
+    training: TrainingConfig,
     horizons: Sequence[int] | None = None,
 ) -> dict[str, dict[str, RankICSummary]]:
-    """Split -> horizon -> figures; all horizons of the feature set unless some are named."""
-    found = {}
+    """Split -> horizon -> figures; all horizons of the feature set unless some are named.
+
+    ``training`` says how often and by which seed scores are shuffled for the null band.
+    """
+    found, draws, seed = {}, training.null_draws, training.seed
     for (split,), rows in frame.group_by("split", maintain_order=True):
         placed = _placed(rows, features)
         found[str(split)] = {
-            str(h): summarise(*placed.days(h)[1], horizon=h, null_draws=null_draws, seed=seed)
+            str(h): summarise(*placed.days(h)[1], horizon=h, null_draws=draws, seed=seed)
             for h in horizons or features.horizons
         }
     return found

@@ -31,8 +31,10 @@ def test_the_network_finds_most_of_the_oracle_and_its_graph_is_why(tmp_path: Pat
     expected = PanelStore(tmp_path / "data").oracle()
     oracle = evaluate(
         oracle_frame(expected, features, split).filter(pl.col("split") == "test"),
-        features, null_draws=20, seed=0, horizons=[5],
-    )["test"]["5"]  # fmt: skip
+        features,
+        context.config.training,
+        [5],
+    )["test"]["5"]
     assert oracle.n_dates == full["test"]["n_dates"]
     assert full["test"]["rank_ic"] >= SHARE * oracle.rank_ic
     assert [row["name"] for row in others] == ["graph none", "graph random"]

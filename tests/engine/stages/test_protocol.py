@@ -174,9 +174,7 @@ def test_the_figures_of_the_spans_are_those_of_their_days_alone(world: World) ->
     assert (first.span, second.span) == ("development", "confirmation")
 
     def alone(frame: pl.DataFrame) -> float:
-        training = world.config.training
-        draws, seed = training.null_draws, training.seed
-        found = evaluate(frame, features, null_draws=draws, seed=seed, horizons=[h])
+        found = evaluate(frame, features, world.config.training, [h])
         return found["test"][str(h)].rank_ic
 
     edge = dt.date.fromisoformat(cut)

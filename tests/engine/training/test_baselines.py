@@ -69,7 +69,7 @@ def test_only_the_horizons_in_use_are_fitted(world: World, frame: pl.DataFrame) 
         rows = frame.filter(pl.col("name") == name)
         for horizon in world.features.horizons:
             assert rows[f"score_{horizon}"].is_nan().any() == (horizon not in wanted)
-        figures = evaluate(rows, world.features, null_draws=20, seed=0)["test"]
+        figures = evaluate(rows, world.features, world.config.training)["test"]
         for length, summary in figures.items():
             assert (summary.n_dates > 0) == (int(length) in wanted)
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine.config import Config
 from engine.evaluation.inference import Series, mean_figure, newey_west_se, paired_interval
 from engine.records.comparison import Direction, PermutationTest, RankICGap, RankICLevel
 from engine.records.rank_ic import PairedDifference
@@ -45,16 +46,11 @@ def level(daily: DailyRankIC | None, horizon: int) -> RankICLevel | None:
     )
 
 
-def gap(
-    a: DailyRankIC | None,
-    b: DailyRankIC | None,
-    *,
-    horizon: int,
-    draws: int,
-    confidence: float,
-    seed: int,
-) -> RankICGap | None:
-    """a - b on common days, with the differences of each common seed; None without a common day."""
+def gap(a: DailyRankIC | None, b: DailyRankIC | None, config: Config) -> RankICGap | None:
+    """a - b on common days, with the differences of each common seed; None without a common day.
+
+    Its interval is that of a bootstrap as the configuration has it.
+    """
     if a is None or b is None:
         return None
     both = sorted(set(a.dates) & set(b.dates))
@@ -64,10 +60,10 @@ def gap(
     found = paired_interval(
         a.mean_D[in_a],
         b.mean_D[in_b],
-        lag=horizon,
-        draws=draws,
-        confidence=confidence,
-        seed=seed,
+        lag=config.training.score_horizon,
+        draws=config.backtest.bootstrap_draws,
+        confidence=config.backtest.confidence,
+        seed=config.training.seed,
     )
     by_seed = tuple(
         float(np.nanmean(a.seeds[seed][in_a] - b.seeds[seed][in_b]))

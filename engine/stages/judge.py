@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from msgspec.structs import asdict
 
-from engine.config import Config
 from engine.errors import GateError, UsageError
 from engine.evaluation.inference import Series, mean_figure
 from engine.evaluation.judging import DailyRankIC, gap, level, permutation_test, variant_verdict
@@ -21,7 +20,6 @@ from engine.records.comparison import (
     ComparedRun,
     PermutationComparison,
     PermutedRun,
-    RankICGap,
     RunComparison,
     RunPair,
     VariantComparison,
@@ -61,7 +59,7 @@ def judge_variants(
             {}
             if name == first
             else {
-                split: _gap(series.get((name, split)), series.get((first, split)), config)
+                split: gap(series.get((name, split)), series.get((first, split)), config)
                 for split in _SPLITS
             }
         )
@@ -122,7 +120,7 @@ def judge_runs(
         series[run.id, "test"] = DailyRankIC(dates=dates, mean_D=mean_D, seeds={})
     pairs = []
     for a, b in itertools.combinations([run.id for run in runs], 2):
-        found = _gap(series[a, "test"], series[b, "test"], config)
+        found = gap(series[a, "test"], series[b, "test"], config)
         if found is None:
             raise UsageError(f"{a} and {b}: no test day in common")
         beyond, beyond_first = (
@@ -256,17 +254,6 @@ def _rank_ics(frame: pl.DataFrame, features: FeatureSet, h: int) -> tuple[list[d
     sessions, series_D = daily_rank_ics(rows, features, h)
     dates: list[date] = features.dates_S[sessions].tolist()
     return dates, series_D
-
-
-def _gap(a: DailyRankIC | None, b: DailyRankIC | None, config: Config) -> RankICGap | None:
-    return gap(
-        a,
-        b,
-        horizon=config.training.score_horizon,
-        draws=config.backtest.bootstrap_draws,
-        confidence=config.backtest.confidence,
-        seed=config.training.seed,
-    )
 
 
 def _parameters(one: TrainedVariant, n_features: int) -> int | None:

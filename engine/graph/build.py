@@ -22,8 +22,7 @@ from engine.data.universe import PanelSource, Universe
 from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
 from engine.graph.edges import Edges, graphs_of_sessions
-from engine.graph.graph import Graph, GraphSeries, GraphStatistics, graph_statistics
-from engine.graph.recent import Recent
+from engine.graph.graph import Graph, GraphSeries, GraphStatistics, Recent, graph_statistics
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 

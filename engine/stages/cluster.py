@@ -19,9 +19,9 @@ from typing import Any
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, UsageError
 from engine.runs.launch import ControlFiles, Wish
-from engine.runs.mirror import Mirror
 from engine.stages.context import StageContext
 from engine.stages.node import (
+    Mirror,
     NodeFacts,
     NodeWorker,
     Report,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.graph.recent import Recent
+from engine.graph.graph import Recent
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 12))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import IntegrityError
-from engine.runs import mirror
-from engine.runs.mirror import Mirror, Piece
+from engine.stages import node
+from engine.stages.node import Mirror, Piece
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_what_changes_while_it_is_read_comes_the_next_time(
     for when, name in enumerate(("weights-1", "pointer")):
         (here.root / name).write_text("1")
         os.utime(here.root / name, ns=(when, when))
-    read = mirror._read
+    read = node._read
 
     def replaced(path: Path, offset: int) -> bytes | None:
         if path.name == "weights-1" and path.exists():
@@ -100,6 +100,6 @@ def test_what_changes_while_it_is_read_comes_the_next_time(
             path.unlink()
         return read(path, offset)
 
-    monkeypatch.setattr(mirror, "_read", replaced)
+    monkeypatch.setattr(node, "_read", replaced)
     assert here.changes() == []
     assert [piece.name for piece in here.changes()] == ["weights-2", "pointer"]

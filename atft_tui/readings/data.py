@@ -28,15 +28,7 @@ from engine.records.features import (
     newest,
 )
 from engine.records.preflight import AUDIT, AuditResult
-from engine.records.quality import (
-    EVENTS,
-    FLAG_NAMES,
-    QUALITY,
-    REPORT,
-    CheckedQuality,
-    Hit,
-    QualityReport,
-)
+from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport, event_names
 from engine.records.record import RecordError
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 
@@ -348,6 +340,4 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
 
 def _events(flags: Iterable[int]) -> Iterator[tuple[int, str]]:
     for position, bits in enumerate(flags):
-        for bit, name in FLAG_NAMES.items():
-            if bits & bit & EVENTS:
-                yield position, name
+        yield from ((position, name) for name in event_names(bits))

@@ -29,7 +29,7 @@ user's table. BREAK: the price jumped and nothing explains it; the scale goes on
 ex-date. PROCEEDS: no trading, the cash that a share was paid in the end. DOUBTED: the source's factor makes
 the jump larger, it was not applied. NO_DIVIDEND: a dividend that is negative or not below the price, not
 applied."""
-FLAG_NAMES = {
+_FLAG_NAMES = {
     ZERO_OPEN: "zero_open",
     HIGH_BELOW_LOW: "high_below_low",
     RANGE: "range",
@@ -43,7 +43,7 @@ FLAG_NAMES = {
     DOUBTED: "doubted",
     NO_DIVIDEND: "no_dividend",
 }
-EVENTS = SPLIT | VENDOR_SPLIT | BREAK | DIVIDEND | PROCEEDS | ACTION
+_EVENTS = SPLIT | VENDOR_SPLIT | BREAK | DIVIDEND | PROCEEDS | ACTION
 """What happened to the shares, apart from the quality of a row."""
 
 
@@ -209,3 +209,13 @@ class CheckedQuality(_QualityFigures, frozen=True, kw_only=True):
     exchange: str = ""
     sessions_per_year: int = 0
     coverage: SessionCoverage
+
+
+def flag_names(bits: int) -> list[str]:
+    """What happened to a row that was kept, by the bits of its ``flags``."""
+    return [name for bit, name in _FLAG_NAMES.items() if bits & bit]
+
+
+def event_names(bits: int) -> list[str]:
+    """Of `flag_names` what happened to the shares, apart from the quality of the row."""
+    return flag_names(bits & _EVENTS)

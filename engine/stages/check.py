@@ -15,11 +15,11 @@ from engine.errors import UsageError
 from engine.files import atomic_path, write_parquet
 from engine.records import record
 from engine.records.quality import (
-    FLAG_NAMES,
     QUALITY,
     CheckedQuality,
     QualityReport,
     SessionCoverage,
+    flag_names,
 )
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
@@ -177,7 +177,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
 
     ``open, high, low, close`` on the continuous total-return scale; ``close_raw`` as quoted; ``volume`` in
     shares of the stock's first bar; ``factor`` = close / close_raw; ``dividend`` a share, as quoted;
-    ``flags``: names of `engine.records.quality.FLAG_NAMES`, joined by ``|``.
+    ``flags``: what `flag_names` says of the row, joined by ``|``.
     """
     path = Path(output)
     if path.suffix.lower() not in _ENDINGS:
@@ -197,7 +197,7 @@ def _exported(panel: StoredPanel) -> pl.DataFrame:
     """The rows that `data` writes."""
     frame = panel.bars()
     bits = frame["flags"].unique().sort()
-    words = ["|".join(name for bit, name in FLAG_NAMES.items() if flags & bit) for flags in bits]
+    words = ["|".join(flag_names(flags)) for flags in bits]
     return frame.select(
         "date",
         "symbol",

@@ -7,6 +7,8 @@ from engine.plain_text import clean as clean
 from engine.plain_text import clean_lines as clean_lines
 from engine.records.figure import DASH as DASH
 from engine.records.figure import Figure
+from engine.records.figure import counted as counted
+from engine.records.names import model_name as model_name
 
 
 def number(value: float | None, digits: int = 4, *, sign: bool = True) -> str:
@@ -64,11 +66,6 @@ def count(value: int) -> str:
     return f"{value / 1000:.1f}k" if value < 1_000_000 else f"{value / 1e6:.1f}M"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """``1 run``, ``2 runs``, ``1,204 runs``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def clock(at: str) -> str:
     """Hour, minute and second (UTC) of an ISO time."""
     return at[11:19] or "        "
@@ -81,24 +78,3 @@ def moment(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return found.astimezone(dt.UTC) if found.tzinfo else None
-
-
-_MODELS = {
-    "blend": "blend",
-    "network": "network",
-    "lightgbm": "LightGBM",
-    "mlp": "MLP",
-    "ridge": "ridge",
-    "equal_weight": "equal weight",
-    "index": "index",
-    "reversal_1": "1-day reversal",
-    "reversal_5": "5-day reversal",
-    "momentum_12_1": "momentum 12-1",
-    "random": "random scores",
-    "oracle": "oracle",
-}
-
-
-def model(name: str) -> str:
-    """The name of a model or a baseline as a reader knows it; one of the user's own cleaned."""
-    return _MODELS.get(name, clean(name))

@@ -122,7 +122,9 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         rows = self.value.rows
         changed = sum(row.is_changed for row in rows)
         told = f"{changed} differ from their default" if changed else "all at their default"
-        text = Text.assemble((" Config ", styles.STRONG), f" {len(rows)} keys, {told}")
+        text = Text.assemble(
+            (" Config ", styles.STRONG), f" {fmt.counted(len(rows), 'key')}, {told}"
+        )
         if self.changed_only:
             text.append("  only those are shown (c)", styles.WARN)
         if width >= WIDE:

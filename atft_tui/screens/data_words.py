@@ -91,7 +91,7 @@ def titles(value: DataReading) -> dict[str, str]:
         )
         chance = f"{0.05 * len(measured):.0f} by chance"
         alone = f": RankIC of {sure} of {len(measured)} beyond {SURE} SE ({chance})"
-        features = f"{len(value.features)} features{alone if measured else ''}"
+        features = f"{fmt.counted(len(value.features), 'feature')}{alone if measured else ''}"
     findings = "quality findings: c (check) looks for them"
     if quality is not None:
         errors = sum(finding.level == "error" for finding in quality.findings)
@@ -144,9 +144,10 @@ def snapshot_detail(row: SnapshotRow | None) -> Text:
     if row is None:
         return Text()
     held = row.manifest
-    bars = "bars not counted" if held.bars is None else f"{held.bars:,} bars"
+    bars = "bars not counted" if held.bars is None else fmt.counted(held.bars, "bar")
     told = (
-        f"{len(held.days):,} sessions {fmt.clean(held.days[0])}..{fmt.clean(held.days[-1])}, {bars}, "
+        f"{fmt.counted(len(held.days), 'session')} "
+        f"{fmt.clean(held.days[0])}..{fmt.clean(held.days[-1])}, {bars}, "
         f"{fmt.memory(held.size / 2**20)}, {fmt.clean(held.source)}"
     )
     return Text.assemble(f"{fmt.clean(row.id)}  {fmt.clean(row.change)}\n", (told, DIM))
@@ -268,7 +269,9 @@ def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
 def _source_line(source: FeatureSource) -> str:
     built, worth, parts = source.built, source.worth, []
     if built.features:
-        parts.append(f"cover: {built.sessions:,} sessions{'' if source.fits else ' of older data'}")
+        parts.append(
+            f"cover: {fmt.counted(built.sessions, 'session')}{'' if source.fits else ' of older data'}"
+        )
     if worth is not None:
         every = "" if worth.stride == 1 else f", every {worth.stride}. day"
         days = f"training days {worth.first}..{worth.last}{every} of {fmt.clean(source.run)}"

@@ -168,7 +168,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         stands = status(value.status)
         when = (" the newest moment", DIM)
         if not value.complete:
-            when = (f" reading, {value.length:,} events so far …", DIM)
+            when = (f" reading, {fmt.counted(value.length, 'event')} so far …", DIM)
         elif value.position != value.length:
             when = (f" as it was at {fmt.percent(value.position / value.length)}", STRONG)
         playing = f"   {GLYPHS.running} playing x{self.speed}" if self.speed else ""

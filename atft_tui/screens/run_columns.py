@@ -10,7 +10,7 @@ from atft_tui import format as fmt
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.runs_screen import ConfigDiff, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, StudyView, TrialView
-from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, STRONG, figure_text, status_text
+from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, figure_text, status_text
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.column import TableColumn, numbers
 from atft_tui.widgets.lines import start
@@ -179,7 +179,7 @@ def tried(state: RunState) -> tuple[Tried, ...]:
 
 def _state(row: Tried) -> Text:
     text = Text(row.state, style=_STATE_STYLES.get(row.state, PLAIN))
-    return text.append(" best", style=BETTER) if row.best else text
+    return text.append(" best", style=STRONG) if row.best else text
 
 
 def _tried_figure(row: Tried) -> str:

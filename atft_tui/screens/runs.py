@@ -47,7 +47,7 @@ _EMPTY = """No runs in this workspace yet.
   n       start one (train, or the demo on a synthetic market)
   ctrl+p  every command
 
-On a fresh workspace start with the demo: it makes its own market, trains, backtests and writes a report.
+On a fresh workspace start with the demo (ctrl+p demo).
 """
 _TITLES: dict[View, str] = {
     "runs": "esc list", "overlay": "v overlay", "diff": "d diff", "ablations": "a ablations",
@@ -323,7 +323,9 @@ class RunsScreen(RunActions):
             self.marked = tuple(one for one in self.marked if one != run_id)
         elif len(self.marked) == _MAX_MARKED:
             hint = "space takes a mark away, M all"
-            self.cockpit.refuse(UsageError(f"{_MAX_MARKED} runs are marked", hint=hint))
+            self.cockpit.refuse(
+                UsageError(f"{fmt.counted(_MAX_MARKED, 'run')} are marked", hint=hint)
+            )
             return
         else:
             self.marked = (*self.marked, run_id)

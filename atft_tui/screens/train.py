@@ -46,8 +46,8 @@ _UNTRIED = (
 )
 _EMPTY = """No run to watch yet.
 
-  n       start one: settings, what they change, and whether it can start (preflight)
-  ctrl+p  every command; on a fresh workspace begin with `demo`, it makes its own market
+  n       start one: what it changes, takes, and needs
+  ctrl+p  every command; `demo` makes a market of its own
   4       all runs, also of other commands
 """
 

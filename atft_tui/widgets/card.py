@@ -57,9 +57,14 @@ def _light_text(light: Light) -> Text:
     return Text(f"{found.mark} {word:<5}", found.style)
 
 
+def light_name(light: Light) -> str:
+    """What the light watches: ``model age``, ``live RankIC``; one of another version as it is, cleaned."""
+    return _NAMES.get(light.name) or fmt.clean(light.name.replace("_", " "))
+
+
 def _told(light: Light) -> str:
     """The reason, with the light's name in front unless it begins with it."""
-    name, reason = fmt.clean(light.name.replace("_", " ")), fmt.clean(light.reason)
+    name, reason = light_name(light), fmt.clean(light.reason)
     return reason if reason.startswith(name.partition(" ")[0]) else f"{name}: {reason}"
 
 
@@ -80,6 +85,8 @@ def _fine(card: Card) -> Iterator[tuple[str, str]]:
         yield "cost", f"{fmt.number(1e4 * card.orders.cost, 1, sign=False)} bp"
 
 
+_NAMES = {"live_rank_ic": "live RankIC", "net": "long-short"}
+"""Names of lights that are no words with underscores between."""
 _FULL = 76
 """Columns from which value and limit have columns of their own; the reason names most values anyway."""
 _PERCENT = ("turnover", "refused", "net", "drift_features")
@@ -121,7 +128,7 @@ WAYS = {
 
 def _light(light: Light, width: int) -> Text:
     style = PLAIN if light.verdict == "TRADE" else STRONG
-    name = light.name.replace("_", " ")
+    name = light_name(light)
     if width < _FULL:
         return row((_light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
     figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, DIM))
@@ -217,7 +224,7 @@ def _answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
     except RecordError as error:
         return wrapped(error.message, width, BAD)
     figures = (
-        f"{found.moved} of {found.stocks} ranks moved, {found.n_rows} cells of bars differ, "
+        f"{found.moved} of {found.stocks} ranks moved, {fmt.counted(found.n_rows, 'cell')} of bars differ, "
         f"{fmt.counted(len(found.entered), 'stock')} entered, {len(found.left)} left"
     )
     lines = wrapped(f"differ in: {', '.join(found.changed) or 'nothing'}", width)

@@ -145,7 +145,7 @@ def _head(view: StockView) -> list[Text]:
     )
     if not stock.rows:
         return [who, line(("no bar", WARN))]
-    when = line(f"{stock.first} to {stock.last}  {stock.kept:,} bars kept")
+    when = line(f"{stock.first} to {stock.last}  {fmt.counted(stock.kept, 'bar')} kept")
     if stock.kept < stock.rows:
         when.append(f" of {stock.rows:,}", style=WARN)
     if stock.member is not None:

@@ -180,7 +180,7 @@ def _warnings(value: Schedule, width: int) -> list[Text]:
     lines, agenda = [], value.agenda
     left = agenda.outlook.calendar_days_left if agenda.outlook else _CALENDAR_WARNING
     if left < _CALENDAR_WARNING:
-        lines.append(Text(f"the calendar ends in {left} days", style=WARN))
+        lines.append(Text(f"the calendar ends in {fmt.counted(left, 'day')}", style=WARN))
     if value.failed_alerts:
         told = ", ".join(f"{number} {state}" for state, number in agenda.alert_counts.items())
         lines.append(Text(f"{GLYPHS.failed} alerts: {told}", style=BAD))

@@ -15,7 +15,7 @@ from atft_tui.readings.home import HomeMore, HomeNews
 from atft_tui.readings.runs import sharpe_words
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
-from atft_tui.widgets.card import WAYS
+from atft_tui.widgets.card import WAYS, light_name
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.lines import TALL, Lines, row
 from atft_tui.widgets.machine_panel import machine_lines
@@ -61,7 +61,7 @@ def _today(out: Lines, news: HomeNews) -> None:
         seen = status(light.verdict)
         way = WAYS.get(light.name, "")
         told = f"{light.reason}. To change it: {way}" if way else light.reason
-        out.wrap(Text(f"{seen.mark} {fmt.clean(light.name)}  ", seen.style), told)
+        out.wrap(Text(f"{seen.mark} {light_name(light)}  ", seen.style), told)
     green = len(card.lights) - len(card.troubles)
     rest = f"{'' if card.troubles else 'all '}{green} of {len(card.lights)} lights green"
     out.say((f"{status('TRADE').mark} ", styles.GOOD), rest)
@@ -197,7 +197,7 @@ def freshness(news: HomeNews) -> Text:
         days = (news.now.date() - last.date()).days
         return Text(f"{days:,} day{'' if days == 1 else 's'}", styles.PLAIN)
     if not outlook.due or data.last < outlook.due[0]:
-        return Text(f"! over {len(outlook.due)} sessions", styles.WARN)
+        return Text(f"! over {fmt.counted(len(outlook.due), 'session')}", styles.WARN)
     behind = outlook.behind(data.last)
     # A session came due after the calendar was read.
     due = fmt.moment(outlook.next_at)

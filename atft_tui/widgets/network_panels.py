@@ -10,7 +10,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import strips
-from atft_tui.widgets.lines import beside, cell, cut, line, page
+from atft_tui.widgets.lines import beside, cell, cut, line, page, wrapped
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import COLLAPSED_RATIO, is_noise
 from engine.records.rank_ic import Worth
@@ -43,13 +43,13 @@ class GatePanel(StatePanel):
             graph = Text("graph ", DIM).append(fmt.share(1.0 - alpha), BAR + STRONG)
             lines += [Text("  ").join([own, graph])] if width >= _ROOM_FOR_BOTH else [own, graph]
             lines.append(Text(strips.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR))
-            lines.append(Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM))
+            lines.append(Text(f"start {fmt.share(values[0])}, scale 0..1", style=DIM))
         else:
             lines.append(Text("The bypass opens in the graph phase.", style=DIM))
         last = state.gates[-1].alpha if state.gates else {}
         others = [f"{name} {fmt.share(last[name])}" for name in ("fan", "san") if name in last]
         if others:
-            lines.append(Text(f"normalised share: {', '.join(others)}", style=DIM))
+            lines += wrapped(f"normalised share: {', '.join(others)}", width, DIM)
         return cut(lines, width, height)
 
 

@@ -10,7 +10,7 @@ from atft_tui.widgets import strips
 from atft_tui.widgets.chart_panel import ChartPanel
 from atft_tui.widgets.curves import Chart, Curve
 from atft_tui.widgets.doctor_panel import criteria_line
-from atft_tui.widgets.lines import cut, line
+from atft_tui.widgets.lines import cut, line, wrapped
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import SURE, is_established, is_noise
 from engine.records.record import RecordError, convert
@@ -20,6 +20,8 @@ from engine.runs.events import BaselineEvaluated, EpochEvaluated
 from engine.runs.state import RunState
 from engine.runs.steps import seconds_between
 
+_ROOM_FOR_DAYS = 36
+"""Columns in which a figure of the test days has the number of its days."""
 _LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
@@ -44,7 +46,7 @@ class RankICPanel(StatePanel, ChartPanel[RunState]):
         return Chart(
             curves=[curve],
             x_name="epoch",
-            levels=[(fmt.model(event.name), event.rank_ic) for event in _rivals(value)],
+            levels=[(fmt.model_name(event.name), event.rank_ic) for event in _rivals(value)],
             band=epochs[-1].null_band if epochs else math.nan,
             end=float(max(1, planned - 1)),
             parts=starts,
@@ -79,7 +81,7 @@ def _before(state: RunState, width: int) -> list[Text]:
         lines.append(Text(f"last: {fmt.clean(now.note)}" if now.note else "", style=DIM))
     for rival in _rivals(state):
         figure = fmt.rank_ic(rival.rank_ic, rival.rank_ic_se, rival.n_dates)
-        lines.append(line((f"{fmt.model(rival.name):<18}", DIM), figure))
+        lines.append(line((f"{fmt.model_name(rival.name):<18}", DIM), figure))
     return lines
 
 
@@ -102,8 +104,8 @@ class VerdictPanel(StatePanel):
         """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
-        lines += _against(state, best.rank_ic, best.rank_ic_se) if best else []
-        lines += _tested(state)
+        lines += _against(state, best.rank_ic, best.rank_ic_se, width) if best else []
+        lines += _tested(state, width)
         if best is not None:
             spread = fmt.number(best.score_std_ratio, 2, sign=False)
             told = Text(f"IC {fmt.number(best.ic)}  spread {spread}")
@@ -126,13 +128,14 @@ def _validated(best: EpochEvaluated, width: int) -> list[Text]:
     head.append(
         f"{'~' if noise else ''}{value}", style=BETTER if good else DIM if noise else STRONG
     )
+    style = DIM if noise else PLAIN
     word = f"{'inside' if noise else 'outside'} the null band ±{best.null_band:.4f}"
     if head.cell_len + len(word) + 2 <= width:
-        return [head.append(f"  {word}", style=DIM if noise else PLAIN)]
-    return [head, Text(word, style=DIM if noise else PLAIN)]
+        return [head.append(f"  {word}", style=style)]
+    return [head, *wrapped(word, width, style)]
 
 
-def _against(state: RunState, rank_ic: float, error: float) -> list[Text]:
+def _against(state: RunState, rank_ic: float, error: float, width: int) -> list[Text]:
     """Against the strongest simple model: paired on the test days once they are scored."""
     rival = state.best_baseline
     if rival is None:
@@ -141,13 +144,13 @@ def _against(state: RunState, rank_ic: float, error: float) -> list[Text]:
     # Both errors as if they were independent: on the same days the true one is smaller, so this is careful.
     error = SURE * math.hypot(error, rival.rank_ic_se)
     word, style = ("ahead of", GOOD) if gap > 0 else ("behind", WARN)
-    told = f"{word} {fmt.model(rival.name)} by {abs(gap):.4f} (validation)"
+    told = f"{word} {fmt.model_name(rival.name)} by {abs(gap):.4f} (validation)"
     if not abs(gap) > error:
-        told, style = f"~ level with {fmt.model(rival.name)}: {gap:+.4f} (validation)", DIM
-    return [Text(told, style=style)]
+        told, style = f"~ level with {fmt.model_name(rival.name)}: {gap:+.4f} (validation)", DIM
+    return wrapped(told, width, style)
 
 
-def _tested(state: RunState) -> list[Text]:
+def _tested(state: RunState, width: int) -> list[Text]:
     """The test days at the end: the run's own figure, and the paired difference to the best rival."""
     told = state.finished.summary if state.finished else {}
     try:
@@ -156,11 +159,12 @@ def _tested(state: RunState) -> list[Text]:
         return []
     lines = []
     if found.test is not None:
-        value = fmt.rank_ic(found.test.rank_ic, found.test.rank_ic_se, found.test.n_dates)
+        days = found.test.n_dates if width >= _ROOM_FOR_DAYS else None
+        value = fmt.rank_ic(found.test.rank_ic, found.test.rank_ic_se, days)
         lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
     if (gap := found.against) is not None:
         interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}] paired"
-        words = f"{fmt.number(gap.difference)} against {fmt.model(gap.name)}  {interval}"
+        words = f"{fmt.number(gap.difference)} against {fmt.model_name(gap.name)}  {interval}"
         style = {"above": GOOD, "below": WARN}.get(gap.verdict, DIM)
         lines.append(Text.assemble(("test ", DIM), words, (f"  {gap.verdict}", style)))
     return lines

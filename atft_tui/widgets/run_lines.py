@@ -33,7 +33,7 @@ def headline(news: RunNews, width: int) -> Text:
         (f" {stands.mark} {news.status} ", stands.style + REVERSE), (f" {news.run_id} ", STRONG)
     )
     if news.behind:
-        return text.append(f" reading, {state.n_events:,} events so far …", style=DIM)
+        return text.append(f" reading, {fmt.counted(state.n_events, 'event')} so far …", style=DIM)
     if news.damaged:
         return text.append(
             " it had ended, and its events are damaged: the results beside them may be whole", BAD
@@ -94,7 +94,7 @@ def way_on(news: RunNews) -> Text:
     """Where a run that died can go on from, the key for it, and its last words."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     if news.damaged:
-        return text.append(f"ctrl+p verify {news.run_id} names what is damaged", STRONG)
+        return text.append(f"ctrl+p verify {news.run_id} says what is damaged", STRONG)
     if news.command in RESUMABLE:
         text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", STRONG)
     else:

@@ -147,8 +147,10 @@ class MachinePanel(StatePanel):
             lines += [_pair("gpu", gpu), _pair("disk", f"{machine.disk_free_gib:.0f} GiB free")]
         if state.model is not None:
             parameters = sum(state.model.parameters.values())
-            lines.append(_pair("net", f"{fmt.count(parameters)} parameters"))
-            size = f"{state.model.n_symbols:,} x {state.model.n_features:,} inputs"
+            lines.append(_pair("size", f"{fmt.count(parameters)} parameters"))
+            size = (
+                f"{fmt.counted(state.model.n_symbols, 'stock')} x {state.model.n_features:,} inputs"
+            )
             lines.append(_pair("day", size))
         return cut(lines, width, height)
 

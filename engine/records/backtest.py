@@ -264,12 +264,12 @@ class BacktestSummary(JudgedFigures, frozen=True, kw_only=True):
 # ---- two backtests side by side --------------------------------------------------------------------
 
 COMPARED = {
-    "sharpe": ("Sharpe", "+.2f"),
+    "sharpe": ("net Sharpe", "+.2f"),
     "sharpe_low": ("Sharpe, low end", "+.2f"),
     "sharpe_high": ("Sharpe, high end", "+.2f"),
     "sharpe_deflated": ("deflated", ".2f"),
     "sortino": ("Sortino", "+.2f"),
-    "annual_return": ("return", "+.1%"),
+    "annual_return": ("net CAGR", "+.1%"),
     "annual_volatility": ("volatility", ".1%"),
     "max_drawdown": ("drawdown", ".1%"),
     "turnover": ("turnover a day", ".1%"),

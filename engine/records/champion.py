@@ -6,6 +6,8 @@ from typing import Literal
 from msgspec import Struct
 
 from engine.records import record
+from engine.records.figure import counted
+from engine.records.names import model_name
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import Spans
 
@@ -114,10 +116,10 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """What the model is: ``3 networks``, or ``blend of network x3, mlp x3, lightgbm, ridge``."""
+        """What the model is: ``3 networks``, or ``blend of network x3, perceptron x3, LightGBM, ridge``."""
         if not self.members:
-            return f"{self.networks} network" + ("" if self.networks == 1 else "s")
-        sizes = {member.name: len(member.blocks) for member in self.members}
+            return counted(self.networks, "network")
+        sizes = {model_name(member.name): len(member.blocks) for member in self.members}
         told = ", ".join(f"{name} x{n}" if n > 1 else name for name, n in sizes.items())
         return f"blend of {told}" if len(sizes) > 1 else told
 

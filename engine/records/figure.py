@@ -76,6 +76,12 @@ class Interval(Struct, frozen=True):
         return f"{out} [{self.low:{plus}.{digits}f}, {self.high:{plus}.{digits}f}]"
 
 
+def counted(count: float, one: str, many: str = "") -> str:
+    """``1 run``, ``2 runs``, ``1,204 runs``; a dash in place of a count that is not known (NaN)."""
+    shown = DASH if math.isnan(count) else f"{count:,.0f}"
+    return f"{shown} {one if shown == '1' else many or one + 's'}"
+
+
 def is_noise(rank_ic: float, null_band: float) -> bool:
     """True unless |RankIC| lies outside the band of shuffled scores; an undefined value is noise."""
     return not abs(rank_ic) > null_band

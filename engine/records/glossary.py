@@ -10,8 +10,8 @@ GLOSSARY: dict[str, str] = {
     "null band": "Where the figure would lie in 95 of 100 cases if scores were shuffled within each "
     "day. A value inside is marked ~ and dim: chance alone gives as much.",
     "oracle": "The best RankIC that can be had, known for the made-up market only.",
-    "Sharpe": "Mean net return over its deviation, both annualised, after commission, spread, impact "
-    "and borrow. The brackets hold its 95 % bootstrap interval.",
+    "Sharpe": "Mean net return over its deviation, both annualised; net is after commission, spread, "
+    "impact and borrow. The brackets hold its 95 % bootstrap interval.",
     "deflated": "Probability that the true Sharpe ratio beats what luck alone gives after so many "
     "trials of variants.",
     "drawdown": "Equity below its highest value so far, as a share of that.",
@@ -19,12 +19,14 @@ GLOSSARY: dict[str, str] = {
     "Sortino": "Like the Sharpe ratio, with the deviation of the losses alone.",
     "turnover": "Traded value as a share of equity; buying and selling both count.",
     "cost drag": "What commission, spread, impact and borrow take from a year's return.",
-    "exposure": "Value of the positions as a share of equity: long, short, gross (their sum), net "
-    "(their difference).",
+    "CAGR": "Compound growth of the equity a year: the product of one plus each session's net return, "
+    "to the power of sessions a year over sessions, less one.",
+    "exposure": "Value of the positions as a share of equity: long, short, gross (their sum), long "
+    "less short (their difference).",
     "beta": "How far the book moves when the market moves by 1.",
     "VaR": "The loss of a day that is exceeded in 5 of 100.",
     "breakeven": "Costs a trade, in basis points, at which the return before costs would be gone.",
-    "decile": "A tenth of the day's names by score; the first has the highest.",
+    "decile": "A tenth of the day's names by score; the tenth has the highest.",
     "coverage": "Share of the universe that has a score on a day.",
     "transfer": "Correlation of what the scores ask for and what the limits leave of it.",
     "gate alpha": "Share of the network's own stream where it meets the stream of the graph; the "

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from engine.records.backtest import BacktestSummary
-from engine.records.figure import Figure, is_established
+from engine.records.figure import SURE, Figure, counted, is_established
+from engine.records.names import model_name
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TrainResult
 from engine.report.facts import Facts
@@ -32,16 +33,16 @@ def answers(facts: Facts) -> list[Answer]:
         Answer(
             question="What is it?",
             answer=f"{data.source}, {first} to {last}",
-            detail=f"{facts.model} on {train.n_features} features, scored on {facts.test.n_dates} test "
-            f"days that decided nothing{judged and f' ({judged})'}. Data quality: {data.quality}. "
-            + " ".join(f"Note: {note}." for note in data.notes),
+            detail=f"{facts.model} on {counted(train.n_features, 'feature')}, scored on "
+            f"{counted(facts.test.n_dates, 'test day')} that decided nothing{judged and f' ({judged})'}. "
+            f"Data quality: {data.quality}. " + " ".join(f"Note: {note}." for note in data.notes),
         ),
         Answer(
             question="Is it real?",
-            answer=f"RankIC {rank_ic(facts.test)} over {train.score_horizon} sessions",
+            answer=f"RankIC {rank_ic(facts.test)} over {counted(train.score_horizon, 'session')}",
             detail=f"Null band ±{facts.test.null_band:.4f} (95 % of shuffled scores): the value is "
             f"{judgement}. {_rivals(train)}{_microstructure(test)}",
-            kind=kind,
+            kind="plain" if kind == "good" and _beaten(train) else kind,
         ),
     ]
     if test is None:
@@ -51,21 +52,22 @@ def answers(facts: Facts) -> list[Answer]:
         )
         return out
     traded = facts.words(test.judged_days)
-    trials = "one trial" if test.trials == 1 else f"{test.trials} trials"
+    trials = counted(test.trials, "trial")
     out += [
         Answer(
             question="What would it have earned?",
             answer=f"net Sharpe {test.sharpe:+.2f} against {test.target}: {test.verdict}",
-            detail=f"{test.annual_return:+.1%} a year after costs of {test.cost_drag:.1%}, largest "
-            f"drawdown {test.max_drawdown:.1%}. {_against(test)}{traded and f' Its days: {traded}.'}",
+            detail=f"{test.annual_return:+.1%} a year compounded, after costs of {test.cost_drag:.1%} a "
+            f"year; largest drawdown {test.max_drawdown:.1%}. {_against(test)}"
+            f"{traded and f' Its days: {traded}.'}",
             kind={"above": "good", "below": "bad"}.get(test.verdict, "plain"),
         ),
         Answer(
             question="How sure are we?",
             answer=f"{test.confidence:.0%} interval [{test.sharpe_low:+.2f}, {test.sharpe_high:+.2f}]",
-            detail=f"{test.sessions} sessions; standard error of the Sharpe ratio {test.sharpe_se:.2f} "
-            f"(Lo 2002). Deflated for {trials}, the probability of "
-            f"a positive true Sharpe beyond luck is {test.sharpe_deflated:.0%}."
+            detail=f"{counted(test.sessions, 'session')}; standard error of the Sharpe ratio "
+            f"{test.sharpe_se:.2f} (Lo 2002). Deflated for {trials}, the probability "
+            f"of a positive true Sharpe beyond luck is {test.sharpe_deflated:.0%}."
             + "".join(f" {note}." for note in test.notes if note not in data.notes),
         ),
     ]
@@ -84,8 +86,8 @@ def _against(test: BacktestSummary) -> str:
         return "No other scores were traded beside it."
     name = max(rivals, key=lambda key: (key == "lightgbm", rivals[key].sharpe))
     gap = Figure(rivals[name].sharpe_difference, rivals[name].sharpe_difference_se)
-    whose = "LightGBM" if name == "lightgbm" else f"{name}, the strongest simple model,"
-    return f"Sharpe less that of {whose} on the same days: {gap.text(2)}."
+    strongest = "" if name == "lightgbm" else ", the strongest simple model,"
+    return f"Sharpe less that of {model_name(name)}{strongest} on the same days: {gap.text(2)}."
 
 
 def _microstructure(test: BacktestSummary | None) -> str:
@@ -111,10 +113,16 @@ def _judge(found: RankICSummary) -> tuple[str, str]:
     return "outside it", "good" if found.rank_ic > 0 else "bad"
 
 
+def _beaten(train: TrainResult) -> bool:
+    """Whether a simple model is better on the same days beyond its error: then nothing is green."""
+    best = train.strongest()
+    return best is not None and best.difference < -SURE * best.se
+
+
 def _rivals(train: TrainResult) -> str:
     best = train.strongest()
     if best is None:
         return "No baseline was computed."
     gap = Figure(best.difference, best.se).text()
     rival = rank_ic(train.baselines[best.name].test)
-    return f"Against the best simple model, {best.name} ({rival}), same days: {gap}."
+    return f"Against the best simple model, {model_name(best.name)} ({rival}), same days: {gap}."

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
+from engine.records.figure import SURE
+
 _WIDTH, _HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
 _MAX_BAR = 90
@@ -116,7 +118,10 @@ def bars(
     percent: bool = False,
     band: float | None = None,
 ) -> str:
-    """Vertical bars with optional +- error whiskers and a shaded band around zero."""
+    """Vertical bars with optional +- error whiskers and a shaded band around zero.
+
+    A bar inside the band, or not told from zero at 95 %, has no colour.
+    """
     if not values:
         return ""
     errors = errors or {}
@@ -133,7 +138,8 @@ def bars(
     for i, (name, value) in enumerate(values.items()):
         middle, width = _LEFT + (i + 0.5) * step, min(step * 0.6, _MAX_BAR)
         top, base = min(y(value), y(0.0)), max(y(value), y(0.0))
-        kind = "good" if value >= 0 else "bad"
+        noise = max(SURE * errors.get(name, 0.0), band or 0.0)
+        kind = "noise" if abs(value) <= noise else "good" if value > 0 else "bad"
         parts.append(_rect(middle - width / 2, top, width, max(base - top, 0.5), kind))
         if name in errors:
             low, high = y(value - errors[name]), y(value + errors[name])
@@ -202,8 +208,8 @@ def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str
         left, right = x(position), x(position + n)
         parts.append(_rect(left, 16, right - left, 26, f"part{i}"))
         parts.append(_text((left + right) / 2, 33, f"{name} {n}", "middle", "value"))
-        parts.append(_text(left, 58, first, "start"))
-        parts.append(_text(right, 72, last, "end"))
+        parts.append(_text(left, 58, first, "start", "small"))
+        parts.append(_text(right, 72, last, "end", "small"))
         position += n + gap
     return _svg("".join(parts), title=title, height=height)
 

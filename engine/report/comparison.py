@@ -17,7 +17,7 @@ from engine.records.backtest import (
     compare_figures,
     compare_settings,
 )
-from engine.records.figure import DASH
+from engine.records.figure import DASH, counted
 from engine.report import charts
 from engine.report.answers import Answer
 from engine.report.facts import Facts
@@ -50,7 +50,7 @@ class SideBySide:
         days = frames[0].join(frames[1], on="date")
         if len(days) < 20:
             raise UsageError(
-                f"{a.run_id} and {b.run_id} have {len(days)} sessions in common",
+                f"{a.run_id} and {b.run_id} have {counted(len(days), 'session')} in common",
                 hint="compare runs whose test days overlap",
             )
         return cls(a=a, b=b, days=days.sort("date"))
@@ -81,9 +81,9 @@ class SideBySide:
             Answer(
                 question="Which one?",
                 answer=f"{better.model} of {better.run_id}" if sure else "undecided",
-                detail=f"Net Sharpe of the first less the second on {len(self.days)} common sessions: "
-                f"{self.gap.figure.text(2)}, p = {self.gap.p_value:.2f} "
-                "(Ledoit & Wolf 2008). Undecided means p of 0.10 or more.",
+                detail=f"Net Sharpe of the first less the second on "
+                f"{counted(len(self.days), 'common session')}: {self.gap.figure.text(2)}, "
+                f"p = {self.gap.p_value:.2f} (Ledoit & Wolf 2008). Undecided means p of 0.10 or more.",
             ),
             Answer(
                 question="Are they different books?",
@@ -112,7 +112,7 @@ class SideBySide:
             {both[0]: growth["a"].to_list(), both[1]: growth["b"].to_list()},
             self.days["date"].cast(pl.String).to_list(),
             title="Net return on common days",
-            unit="net return since the start, %",
+            unit="net return since the start, compounded, %",
             percent=True,
         )
         return [

@@ -18,6 +18,8 @@ from engine.portfolio.prediction import Weights
 from engine.records import record
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
 from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
+from engine.records.figure import counted
+from engine.records.names import model_name
 from engine.records.preflight import AuditResult, read_audit
 from engine.records.protocol import CountedLook, JudgedDays
 from engine.records.quality import QUALITY, CheckedQuality
@@ -89,7 +91,7 @@ class Facts:
     @property
     def model(self) -> str:
         """Whose scores these are."""
-        return "ATFT-GAT-FAN" if self.train.model == NETWORK else self.train.model
+        return "ATFT-GAT-FAN" if self.train.model == NETWORK else model_name(self.train.model)
 
     @property
     def test(self) -> RankICSummary:
@@ -181,7 +183,7 @@ class _Told:
         """The result, with a note where damaged lines are left out of the report."""
         if not self.damaged:
             return train
-        words = f"events.jsonl: {self.damaged} lines are damaged and left out of this report"
+        words = f"events.jsonl: {counted(self.damaged, 'damaged line')}, left out of this report"
         data = msgspec.structs.replace(train.data, notes=(*train.data.notes, words))
         return msgspec.structs.replace(train, data=data)
 

@@ -45,6 +45,8 @@ from engine.records.backtest import (
     SettingsTable,
 )
 from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
+from engine.records.figure import counted
+from engine.records.names import model_name
 from engine.records.quality import QualityReport
 from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
@@ -247,17 +249,15 @@ def _backtest_text(summary: BacktestSummary) -> str:
     interval = f"[{summary.sharpe_low:+.2f}, {summary.sharpe_high:+.2f}]"
     rows = [_cells("these scores", summary)]
     rows += [_cells(f"{part.span} days", part) for part in summary.spans]
-    rows += [_cells(name, values) for name, values in summary.baselines.items()]
+    rows += [_cells(model_name(name), values) for name, values in summary.baselines.items()]
     lines = [
         f"net Sharpe {summary.sharpe:+.2f}, {summary.confidence:.0%} {interval}, "
         f"target {summary.target}: {summary.verdict}",
-        f"{summary.sessions} sessions, x sqrt({summary.sessions_per_year}), entry at the "
-        f"{summary.entry}, deflated {summary.sharpe_deflated:.2f} ({summary.trials} trials)",
+        f"{counted(summary.sessions, 'session')}, x sqrt({summary.sessions_per_year}), entry at the "
+        f"{summary.entry}, deflated {summary.sharpe_deflated:.2f} ({counted(summary.trials, 'trial')})",
         f"vectorbt and the second simulation agree to {summary.simulations_gap:.0e}",
         "",
-        table(
-            rows, header=["", "net Sharpe", "interval", "net return/y", "turnover/day", "costs/y"]
-        ),
+        table(rows, header=["", "net Sharpe", "interval", "net CAGR", "turnover/day", "costs/y"]),
         "",
         *(f"note: {note}" for note in summary.notes),
         f"next: `atft-tui report {summary.run_id}`",

@@ -29,7 +29,7 @@ from engine.records.comparison import (
     RunComparison,
     VariantComparison,
 )
-from engine.records.figure import Figure
+from engine.records.figure import Figure, counted
 from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan, WalkforwardPlan
 from engine.records.train import NETWORK
 from engine.runs import lock
@@ -81,7 +81,7 @@ def _variants(found: VariantComparison) -> list[str]:
               f"less {found.reference}, test ({share})", "s/run", ""]  # fmt: skip
     decisions = len(found.variants) - 1
     return [
-        f"comparison {found.id}: {found.seeds} seeds",
+        f"comparison {found.id}: {counted(found.seeds, 'seed')}",
         table(rows, header=header),
         *(f"{row.name}: {words}" for row in found.variants for words in row.errors),
         f"Of {decisions} intervals of {share}, {(1.0 - found.confidence) * decisions:.1f} miss 0 by "

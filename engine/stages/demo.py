@@ -12,6 +12,7 @@ from engine.errors import EnvironmentProblem, Interrupted, UsageError
 from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.figure import Figure
+from engine.records.names import model_name
 from engine.records.rank_ic import PairedDifference, RankICSummary
 from engine.records.train import TrainResult, read_train
 from engine.runs import launch
@@ -75,7 +76,7 @@ class DemoAnswer(Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """The table of test figures, and both answers in words."""
-        rows = [[name, line(figures)] for name, figures in self.test.items()]
+        rows = [[model_name(name), line(figures)] for name, figures in self.test.items()]
         gain = self.graph_gain
         figure = Figure(gain.difference, gain.se, n=gain.n_dates)
         return "\n".join(

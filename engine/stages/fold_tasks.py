@@ -20,6 +20,7 @@ from engine.config import Config
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
+from engine.records.figure import counted
 from engine.records.plans import WalkforwardPlan
 from engine.records.train import BLEND, NETWORK
 from engine.runs.events import (
@@ -200,7 +201,9 @@ def do_beside(
         else:
             todo.append(Task(run, one.name))
     sink.emit(StageStarted(stage="train"))
-    sink.emit(Noted(message=f"{len(todo)} tasks in {jobs} processes"))
+    sink.emit(
+        Noted(message=f"{counted(len(todo), 'task')} in {counted(jobs, 'process', 'processes')}")
+    )
 
     def watch(task: Task, event: RunEvent) -> bool:
         if isinstance(event, Paused):

@@ -16,6 +16,7 @@ from engine.portfolio.prediction import score_column
 from engine.records import record
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.figure import Figure, is_noise
+from engine.records.names import model_name
 from engine.records.preflight import read_audit
 from engine.records.train import BLEND, Rival, TrainResult, read_train
 from engine.runs.events import StageStarted
@@ -161,7 +162,9 @@ def _best_member(trained: TrainResult) -> GateCondition:
     if best is None:
         return _condition("members", False, "were not judged on the same days")
     difference = Figure(best.difference, best.se).text()
-    detail = f"RankIC {difference} better than {best.name} on {best.n_dates} common days"
+    detail = (
+        f"RankIC {difference} better than {model_name(best.name)} on {best.n_dates} common days"
+    )
     return _condition("members", best.difference + best.se >= 0, detail)
 
 
@@ -219,7 +222,7 @@ def _against_champion(
 
 
 def _gate_text(entry: ChampionEntry, forced: bool) -> str:
-    lines = table([["ok" if c.passed else "NO", c.name, c.detail] for c in entry.gate])
+    lines = table([["ok" if c.passed else "NO", model_name(c.name), c.detail] for c in entry.gate])
     verdict = "is champion now" if entry.action == "promoted" else "stays a challenger"
     why = f" (forced: {entry.reason})" if forced else ""
     after = "\nnext: `atft-tui signals`" if entry.action == "promoted" else ""

@@ -17,6 +17,7 @@ from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
 from engine.evaluation.blend import blend_frames
 from engine.files import read_parquet, write_parquet
+from engine.records.names import model_name
 from engine.records.train import NETWORK
 from engine.runs.events import (
     Advanced,
@@ -207,9 +208,11 @@ class RivalProgress:
         if isinstance(event, Paused | Continued | ControlAnswered):
             self.sink.emit(event)
         elif isinstance(event, FoldStarted):
-            self.count(f"{PERCEPTRON} seed {event.seed}")
+            self.count(f"{model_name(PERCEPTRON)}, seed {event.seed}")
         elif isinstance(event, EpochEvaluated):
-            self._tell(f"{PERCEPTRON} epoch {event.epoch}, RankIC {event.rank_ic:+.4f}")
+            self._tell(
+                f"{model_name(PERCEPTRON)}, epoch {event.epoch}, RankIC {event.rank_ic:+.4f}"
+            )
 
     def _tell(self, note: str) -> None:
         self.sink.emit(Advanced(stage="baselines", done=self.done, total=self.total, note=note))

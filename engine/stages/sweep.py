@@ -14,6 +14,7 @@ from engine.errors import DataError
 from engine.files import write_parquet
 from engine.portfolio.prediction import Prediction
 from engine.records import record
+from engine.records.figure import counted
 from engine.records.sweep import SWEEP, BestCell, SweepCell, SweepSummary
 from engine.runs.events import StageStarted
 from engine.runs.trials import count_trials, record_trials
@@ -154,10 +155,10 @@ def _sweep_text(summary: SweepSummary) -> str:
     short = [key.partition(".")[2] for key in keys]
     more = f"the best {_ROWS} of {len(ranked)} cells; all in {SWEEP}" if ranked[_ROWS:] else ""
     lines = [
-        table(rows, header=[*short, "net Sharpe", "return/y", "turnover/day", "costs/y"]),
+        table(rows, header=[*short, "net Sharpe", "net CAGR", "turnover/day", "costs/y"]),
         more,
         *_heat_map(summary),
-        f"The best of many looks better than it is: after {summary.trials} trials the probability "
+        f"The best of many looks better than it is: after {counted(summary.trials, 'trial')} the probability "
         f"that its true Sharpe beats luck is {summary.best.sharpe_deflated:.0%};",
         f"probability of backtest overfitting {summary.overfitting_probability:.0%} "
         "(50 % = the choice is worth nothing).",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from engine.records.comparison import RankICGap, RankICLevel
 from engine.records.figure import DASH, Figure
+from engine.records.names import model_name
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TrainResult
 
@@ -48,7 +49,7 @@ def training_text(found: TrainResult) -> str:
         name: (rival.validation, rival.test) for name, rival in found.baselines.items()
     }
     rows = [
-        [name, line(chose), f"{line(test)}{of_oracle(found, test)}"]
+        [model_name(name), line(chose), f"{line(test)}{of_oracle(found, test)}"]
         for name, (chose, test) in models.items()
     ]
     phases = [

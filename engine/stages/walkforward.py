@@ -16,6 +16,7 @@ from engine.dataset.split import Fold, test_sessions
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
+from engine.records.names import model_name
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.records.train import BLEND, NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
@@ -228,7 +229,7 @@ def _text(found: TrainResult) -> str:
     rows += [[row.span, line(row)] for row in found.spans]
     rows += [["all", f"{line(found.test)}{of_oracle(found, found.test)}"]]
     rows += [
-        [name, f"{line(rival.test)}{of_oracle(found, rival.test)}"]
+        [model_name(name), f"{line(rival.test)}{of_oracle(found, rival.test)}"]
         for name, rival in found.baselines.items()
     ]
     header = ["", f"test RankIC, h={found.score_horizon}"]

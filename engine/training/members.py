@@ -19,14 +19,13 @@ from engine.dataset.batch import Batch, neighbour_table
 from engine.dataset.heard import neighbour_means
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model_kit import Day
+from engine.records.names import PLAIN as PLAIN
 from engine.records.train import NETWORK
 from engine.signals.window import DayWindow
 from engine.training.fitted import FittedModels
 
 PERCEPTRON = "mlp"
 """The network with every block off, by its name in files and tables."""
-PLAIN = "-plain"
-"""Ending of the members that learn the label as it is."""
 _TINY = 1e-12
 """Added to a day's deviation, as in a walk-forward's mean over seeds."""
 

@@ -75,8 +75,8 @@ def card(
         "dispersion": (1.02, 0.3, "scores spread 1.02 times as much as on the reference's days"),
         "turnover": (0.18, 1.0, "18.0% of the equity"),
         "cost": (2.1, 20.0, "2.10 basis points"),
-        "refused": (0.01, 0.25, "1 lines refused or cut: adv"),
-        "net": (0.0, 0.1, "net +0.00% after the orders, +0.00% wanted"),
+        "refused": (0.01, 0.25, "1 order refused or cut: above 5% of the mean turnover"),
+        "net": (0.0, 0.1, "long less short +0.00% after the orders, +0.00% wanted"),
     }
     lights = [
         Light(

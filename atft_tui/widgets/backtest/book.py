@@ -233,6 +233,6 @@ def _order_rows(found: BacktestSummary, ink: Ink) -> list[Text]:
         shown = f"{share:.2%}" if math.isfinite(share) else fmt.DASH
         rows.append(Text(f"  {shown:>8}  {name}", style=PLAIN if share > 0 else ink.quiet))
     if orders.stopped_sessions > 0:
-        words = f"  {orders.stopped_sessions} sessions rested after a drawdown stop"
+        words = f"  {fmt.counted(orders.stopped_sessions, 'session')} rested after a drawdown stop"
         rows.append(Text(words, style=ink.bad))
     return rows

@@ -118,14 +118,14 @@ def exposures_picture(value: EquityValue, width: int, height: int, *, ink: Ink =
     rows = [
         drawn(name, _level_strip(series, columns, ink), ink.accent + STRONG, series[at], form)
         for name, series, form in (
-            ("gross", gross, ".1%"), ("net", net, "+.1%"), ("long", curves.long, ".1%"),
+            ("gross", gross, ".1%"), ("long-short", net, "+.1%"), ("long", curves.long, ".1%"),
             ("short", curves.short, ".1%"), ("names", curves.names, ",.0f"),
             ("turnover", curves.turnover, ".1%"),
         )
     ]  # fmt: skip
     if not curves.sectors:
         return cut([*rows, Text(OLDER, style=DIM)], width, height)
-    words = f"net by sector: {GLYPHS.heat[2]} long = short"
+    words = f"by sector: {GLYPHS.heat[2]} long, = short"
     beta = f"beta {value.beta:+.2f}; " if math.isfinite(value.beta) else ""
     rows.append(line((beta + words, ink.quiet)))
     top = max((abs(v) for _, s in curves.sectors for v in s if math.isfinite(v)), default=0.0)

@@ -148,7 +148,7 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
 
     names = kept(sorted(rivals, key=end, reverse=True), count)
     out = [
-        _Drawn(fmt.model(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
+        _Drawn(fmt.model_name(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
         for i, name in enumerate(names)
     ]
     if value.before is not None and len(value.before) == len(value.curves.equity):

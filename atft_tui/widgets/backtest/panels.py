@@ -49,13 +49,13 @@ EMPTY = """No backtest in this workspace yet.
   4       the runs; enter opens one
   ctrl+p  every command
 
-On a fresh workspace start with the demo (ctrl+p demo): it trains, backtests and writes a report.
+On a fresh workspace start with the demo (ctrl+p demo).
 """
 _PICTURES: dict[str, tuple[str, str, Callable[..., Text]]] = {
     "sharpe": ("net Sharpe ratio", "The interval of the Sharpe ratio", sharpe_picture),
     "costs": ("from gross to net, mean a year", "What trading costs", costs_picture),
-    "months": ("net return by month, %", "Returns by month", months_picture),
-    "exposures": ("exposures", "Gross, net, sectors over time", exposures_picture),
+    "months": ("net return by month, compounded, %", "Returns by month", months_picture),
+    "exposures": ("exposures", "Long, short, sectors over time", exposures_picture),
     "rules": ("what each constraint left", "What limits take from the book", rules_picture),
     "summary": ("all figures", "Return, risk and tails", summary_picture),
     "quantiles": ("score deciles", "Returns of the best and the worst scores", quantiles_picture),

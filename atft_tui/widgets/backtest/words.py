@@ -79,7 +79,7 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
             # The order of the curves: a rival has the colour of its own.
             colour = ink.others[names.index(name) % len(ink.others)]
             style = ink.quiet if name == "random" else colour
-            rows.append(drawn(fmt.model(name), rival, GLYPHS.rival, style))
+            rows.append(drawn(fmt.model_name(name), rival, GLYPHS.rival, style))
     labels = {v: f"{v:g}" for v in ticks(scale.low, scale.high, max(2, scale.columns // 7))}
     axis = axis_row(scale, labels, ink.quiet)
     rows.append(line(" " * _NAME, axis, (" Sharpe", ink.quiet)))
@@ -158,10 +158,10 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
         return Text(" ")
     neutral = ", ".join(map(str, found.settings.get("portfolio.neutral_to") or ()))
     told = (
-        f"  {fmt.clean(found.strategy)}, {found.horizon} sessions, "
+        f"  {fmt.clean(found.strategy)}, {fmt.counted(found.horizon, 'session')}, "
         f"{f'neutral to {fmt.clean(neutral)}, ' * bool(neutral)}"
         f"{fmt.clean(found.first_session)} to {fmt.clean(found.last_session)} "
-        f"({found.sessions:,.0f} sessions{value.days and f', {value.days}'})"
+        f"({fmt.counted(found.sessions, 'session')}{value.days and f', {value.days}'})"
     )
     older = (f"{OLDER} " * found.older, ink.accent + STRONG)
     text = line(" ", older, (value.run_id, STRONG), (told, ink.quiet))
@@ -241,7 +241,7 @@ def _figures(found: BacktestSummary) -> list[tuple[str, str]]:
     capacity, gap = found.capacity, found.simulations_gap
     money = f"{capacity:,.0f} {fmt.clean(found.currency)}".strip()
     return [
-        ("return a year", percent(found.annual_return)),
+        ("net CAGR", percent(found.annual_return)),
         ("volatility", f"{percent(found.annual_volatility, sign=False)} a year"),
         ("drawdown", f"{percent(found.max_drawdown)}, low {fmt.clean(found.max_drawdown_trough)}"),
         ("regained", fmt.clean(found.max_drawdown_recovery or "not yet")),

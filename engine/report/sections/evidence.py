@@ -2,7 +2,8 @@
 
 import math
 
-from engine.records.figure import Figure
+from engine.records.figure import Figure, counted
+from engine.records.names import model_name
 from engine.records.rank_ic import PairedDifference, Worth
 from engine.records.train import SeriesRange
 from engine.report import charts
@@ -105,12 +106,12 @@ def differences(facts: Facts) -> Section:
     found = [
         (name, horizon, both.test_difference)
         for name, rival in facts.train.baselines.items()
-        for horizon, both in rival.horizons.items()
+        for horizon, both in sorted(rival.horizons.items(), key=lambda item: int(item[0]))
     ]
     if not found:
         return EMPTY
     columns: tuple[Column, ...] = (
-        ("simple model", lambda row: row[0], ""),
+        ("simple model", lambda row: model_name(row[0]), ""),
         ("sessions", lambda row: row[1], ""),
         ("difference", lambda row: row[2].difference, "+.4f"),
         ("± se", lambda row: row[2].se, ".4f"),
@@ -142,7 +143,7 @@ def split(facts: Facts) -> Section:
         )
     ]
     gap, folds = splits.embargo_sessions, len(facts.train.folds)
-    last = f"The last of {folds} folds; " if folds > 1 else ""
+    last = f"The last of {counted(folds, 'fold')}; " if folds > 1 else ""
     again = (
         f" After validation had chosen, the models were fitted again on all labelled days to "
         f"{splits.trained_to}; the scores of the test days are theirs."
@@ -150,8 +151,8 @@ def split(facts: Facts) -> Section:
     return Section(
         title="Split, purge and embargo",
         chart=charts.timeline(spans, gap=gap, title="Train, validation and test, in sessions"),
-        caption=f"{last}{gap} sessions between two parts belong to none, so that no label reaches into the "
-        f"next. Bars to scale, numbers are sessions.{again if splits.refitted else ''}",
+        caption=f"{last}{counted(gap, 'session')} between two parts belong to none, so that no label "
+        f"reaches into the next. Bars to scale, numbers are sessions.{again if splits.refitted else ''}",
     )
 
 
@@ -207,8 +208,8 @@ def data(facts: Facts) -> Section:
     return Section(
         title="Data",
         text=(
-            f"Verdict {found.verdict}: {found.rows_in:,} rows read, {found.rows_out:,} kept, "
-            f"{found.symbols:,} symbols, {found.first} to {found.last}, snapshot "
+            f"Verdict {found.verdict}: {counted(found.rows_in, 'row')} read, {found.rows_out:,} kept, "
+            f"{counted(found.symbols, 'symbol')}, {found.first} to {found.last}, snapshot "
             f"{found.snapshot}.",
             *(f"Note: {note}." for note in found.notes),
         ),
@@ -247,5 +248,6 @@ def settings(facts: Facts) -> Section:
         for name in ("created", "git_commit", "python", "platform", "config_digest")
     ]
     rows += [(name, version) for name, version in facts.manifest["packages"].items()]
-    rows += [(key, str(value)) for key, value in flat(facts.settings)]
+    # The ranges of a search fill a page, and no run uses them: report.json has them.
+    rows += [(key, str(value)) for key, value in flat(facts.settings) if key != "tune.space"]
     return Section(title="How to repeat it", header=("key", "value"), rows=tuple(rows))

@@ -4,6 +4,7 @@ import math
 
 import polars as pl
 
+from engine.records.figure import counted
 from engine.report import charts
 from engine.report.facts import Facts
 from engine.report.sections.section import EMPTY, Column, Section, cells, money, shown, titles
@@ -55,10 +56,10 @@ def risk(facts: Facts) -> Section:
         ),
         ("skewness, excess kurtosis", f"{shown(test.skewness)}, {shown(test.excess_kurtosis)}"),
         ("long and short exposure", f"{shown(test.mean_long_exposure, '.0%')}, "
-         f"{shown(test.mean_short_exposure, '.0%')}, {shown(test.mean_names, '.0f')} names"),
+         f"{shown(test.mean_short_exposure, '.0%')}, {counted(test.mean_names, 'name')}"),
         ("beta to the index", shown(exposure.beta)),
         ("largest sector, mean", shown(exposure.sector_largest, ".1%")),
-        ("net sector weights", ", ".join(f"{name} {weight:+.1%}" for name, weight in sectors)),
+        ("sectors, long less short", ", ".join(f"{name} {weight:+.1%}" for name, weight in sectors)),
         *(
             (f"lean on {name}, mean and size", f"{shown(lean, '+.2f')}, "
              f"{shown(exposure.styles_size.get(name, math.nan), '.2f')}")
@@ -83,13 +84,17 @@ def exposures(facts: Facts) -> Section:
     if facts.sectors is not None:
         size = facts.sectors.group_by("sector").agg(size=pl.col("gross").mean())
         largest = size.sort("size", "sector", descending=[True, False])["sector"].head(_LINES)
-        held = facts.sectors.filter(pl.col("sector").is_in(largest.implode()))
-        chart += _by_day(held, "sector", "net", "Net weight of the largest sectors at the close")
+        held = pl.DataFrame({"sector": largest}).join(
+            facts.sectors, on="sector", how="left", maintain_order="left_right"
+        )
+        chart += _by_day(
+            held, "sector", "net", "Long less short in the largest sectors, at the close"
+        )
     return Section(
         title="Exposures by day" if chart else "",
         chart=chart,
         caption="Styles: weights times the day's normal scores of each stock's style, means of "
-        f"{_SMOOTH} decisions; index: weights times betas. Sectors: net share of the equity.",
+        f"{_SMOOTH} decisions; index: weights times betas. Sectors: share of the equity.",
     )
 
 
@@ -147,8 +152,8 @@ def breaks(facts: Facts) -> Section:
     return Section(
         title="Breaks in the book",
         text=(
-            f"{times} {'time' if times == 1 else 'times'} the price of a held stock jumped ({stocks} "
-            f"{'stock' if stocks == 1 else 'stocks'}) and nothing in the data explains it. None of these "
+            f"{counted(times, 'time')} the price of a held stock jumped ({counted(stocks, 'stock')}) "
+            "and nothing in the data explains it. None of these "
             "moves is in the figures above. Had each been real, they would have made "
             f"{shown(found.as_quoted, '+.2%')} of the equity together; in the worst case, every one "
             f"against the book, {shown(found.worst_case, '+.2%')}.",

@@ -3,7 +3,8 @@
 import math
 
 from engine.records.backtest import JudgedFigures, RivalFigures, SettingsTable
-from engine.records.figure import DASH, Figure
+from engine.records.figure import DASH, Figure, counted
+from engine.records.names import model_name
 from engine.report import charts
 from engine.report.facts import Facts, equity_curves
 from engine.report.sections.section import EMPTY, Column, Section, cells, money, shown, titles
@@ -15,7 +16,7 @@ _SHARPES: tuple[Column, ...] = (
     ("net Sharpe", lambda side: side[1].sharpe, "+.2f"),
     ("interval", lambda side: f"[{shown(side[1].sharpe_low)}, {shown(side[1].sharpe_high)}]", ""),
     ("difference", lambda side: _difference(side[1]), ""),
-    ("return a year", lambda side: side[1].annual_return, "+.1%"),
+    ("net CAGR", lambda side: side[1].annual_return, "+.1%"),
     ("turnover a day", lambda side: side[1].turnover, ".1%"),
     ("costs a year", lambda side: side[1].cost_drag, ".1%"),
 )
@@ -54,10 +55,10 @@ def equity(facts: Facts) -> Section:
     series = {facts.model: [value - 1.0 for value in facts.daily["equity"].to_list()]}
     curves = equity_curves(facts)
     for name in [name for name in _CURVES if name in curves][:4]:
-        series[name] = [curves[name].get(label, float("nan")) - 1.0 for label in labels]
+        series[model_name(name)] = [curves[name].get(label, float("nan")) - 1.0 for label in labels]
     chart = charts.lines(
-        series, labels, title="Net return since the start", unit="net return since the start, %",
-        percent=True,
+        series, labels, title="Net return since the start", percent=True,
+        unit="net return since the start, compounded, %",
     )  # fmt: skip
     chart += charts.area(
         facts.daily["drawdown"].to_list(),
@@ -68,21 +69,22 @@ def equity(facts: Facts) -> Section:
     return Section(
         title="Equity after costs",
         chart=chart,
-        caption="Cumulative net return of the same strategy and costs on different scores; below, the "
-        "drawdown of these scores. equal_weight and index hold the market, long only.",
+        caption="Compounded net return of the same strategy and costs on different scores; below, the "
+        "drawdown of these scores. equal weight and index hold the market, long only.",
     )
 
 
 def sharpe(facts: Facts) -> Section:
     """The Sharpe ratio and those of its rivals with their intervals, against the target."""
     test = facts.traded
-    rivals = sorted(test.baselines.items(), key=lambda item: -_low_if_nan(item[1].sharpe))
+    ranked = sorted(test.baselines.items(), key=lambda item: -_low_if_nan(item[1].sharpe))
+    rivals = [(model_name(name), side) for name, side in ranked]
     sides: list[tuple[str, JudgedFigures | RivalFigures]] = [(facts.model, test)]
-    sides += [*((f"{part.span} days", part) for part in test.spans), *rivals]
+    sides += [*((part.span + " days", part) for part in test.spans), *rivals]
     points = {name: (side.sharpe_low, side.sharpe, side.sharpe_high) for name, side in sides}
     random, chance = test.baselines.get("random"), ""
     if random is not None:
-        chance = f" random: 5 % to 95 % of {random.draws} sets of random scores."
+        chance = f" random scores: 5 % to 95 % of {counted(random.draws, 'set')} of random scores."
     return Section(
         title="Net Sharpe ratio against the target",
         chart=charts.meter(
@@ -110,7 +112,9 @@ def costs(facts: Facts) -> Section:
     return Section(
         title="From gross to net",
         chart=charts.waterfall(
-            bars, title="Annual return, gross to net", unit="mean return a year, % of equity"
+            bars,
+            title="Annual return, gross to net",
+            unit="mean of the year, not compounded, % of equity",
         ),
         caption=f"Commission {commission} and half-spread {_basis_points(paid, 'slippage_bps')} one way, "
         f"impact {_basis_points({'impact_bps': 0.0} | paid, 'impact_bps')} per 1 % of daily turnover taken, "
@@ -136,7 +140,7 @@ def orders(facts: Facts) -> Section:
             f"{part['in_lots']} was rounded to lots, "
             f"{part['at_limit']} stood at a daily price limit, "
             f"{part['without_cash']} lacked cash; "
-            f"{lost.stopped_sessions} sessions rested after a drawdown stop.",
+            f"{counted(lost.stopped_sessions, 'session')} rested after a drawdown stop.",
         ),
         header=titles(_STEPS),
         rows=cells(found.steps, _STEPS),
@@ -152,7 +156,11 @@ def months(facts: Facts) -> Section:
     return Section(
         title="Net return by month",
         chart=charts.heat_map(
-            found, years, _MONTHS, title="Monthly returns", unit="net return of the month, %"
+            found,
+            years,
+            _MONTHS,
+            title="Monthly returns",
+            unit="net return of the month, compounded, %",
         ),
     )
 
@@ -163,7 +171,8 @@ def years(facts: Facts) -> Section:
         title="Year by year",
         header=titles(_YEARS),
         rows=cells(facts.traded.ranked_years, _YEARS),
-        caption="A year is an interval of its own: its Sharpe ratio has a standard error of about 1.",
+        caption="A year is an interval of its own: its Sharpe ratio has a standard error of about 1. "
+        "Net returns are compounded.",
     )
 
 
@@ -193,11 +202,11 @@ def sweep(facts: Facts) -> Section:
     setting = ", ".join(f"{key} = {value}" for key, value in best.settings.items())
     wide = [key for key, values in found.grid.items() if len(values) > 1][:2]
     return Section(
-        title=f"Sweep of {len(found.cells)} settings",
+        title=f"Sweep of {counted(len(found.cells), 'setting')}",
         chart=chart,
         text=(
             f"Best: {setting}: net Sharpe {shown(best.sharpe)}. The best of many looks better than "
-            f"it is: after {found.trials} trials the probability that it beats luck is "
+            f"it is: after {counted(found.trials, 'trial')} the probability that it beats luck is "
             f"{shown(best.sharpe_deflated, '.0%')}; probability of backtest overfitting "
             f"{shown(found.overfitting_probability, '.0%')} (Bailey et al. 2017; 50 %: the choice is "
             "worth nothing).",

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 
 from engine.records.comparison import VariantResult
-from engine.records.figure import DASH, Figure
+from engine.records.figure import DASH, Figure, counted
+from engine.records.names import model_name
 from engine.records.rank_ic import FactorFigures
 from engine.records.train import Rival
 from engine.report import charts
@@ -28,7 +29,7 @@ _PHASES: tuple[Column, ...] = (
     ("outcome", lambda row: "kept" if row.kept else _ROLLED_BACK, ""),
 )
 _BEYOND: tuple[Column, ...] = (
-    ("scores", lambda item: item[0], ""),
+    ("scores", lambda item: model_name(item[0]), ""),
     ("likeness", lambda item: item[1].likeness, "+.2f"),
     ("added", lambda item: Figure(item[1].added, item[1].added_se).text(), ""),
 )
@@ -52,12 +53,12 @@ def rank_ic_table(facts: Facts) -> Section:
     for name, rival in sorted(train.baselines.items(), key=place):
         gap = rival.test_difference
         difference = Figure(gap.difference, gap.se).text() if gap else ""
-        rows.append((name, rank_ic(rival.validation), rank_ic(rival.test), difference))
-    rows += [(f"{span.span} days", "", rank_ic(span), "") for span in train.spans]
+        rows.append((model_name(name), rank_ic(rival.validation), rank_ic(rival.test), difference))
+    rows += [(span.span + " days", "", rank_ic(span), "") for span in train.spans]
     rows += [(f"fold {fold.fold} of {facts.model}", "", rank_ic(fold), "") for fold in train.folds]
     days = facts.words(train.judged_days)
     return Section(
-        title=f"RankIC over {train.score_horizon} sessions, same days",
+        title=f"RankIC over {counted(train.score_horizon, 'session')}, same days",
         text=(f"Test days by the protocol: {days}.",) if days else (),
         header=("scores", "validation", "test", f"{facts.model} minus this, test"),
         rows=tuple(rows),
@@ -103,7 +104,7 @@ def decay(facts: Facts) -> Section:
     """RankIC of the traded score over longer and longer holdings."""
     factor = _factor(facts)
     return Section(
-        title=f"Decay of the traded score ({factor.horizon} sessions)",
+        title=f"Decay of the traded score ({counted(factor.horizon, 'session')})",
         chart=charts.bars(
             {str(row.horizon): _or_zero(row.rank_ic) for row in factor.decay},
             errors={str(row.horizon): _or_zero(row.rank_ic_se) for row in factor.decay},
@@ -233,8 +234,9 @@ def _comparison(facts: Facts, kind: str, *, title: str, text: str) -> Section:
         text=(text, *failed),
         header=titles(columns),
         rows=cells(found.variants, columns),
-        caption=f"Comparison {found.id}: {found.seeds} seeds, h={found.score_horizon} sessions; "
-        f"scores averaged over seeds, interval by stationary block bootstrap over days. Of {others} "
+        caption=f"Comparison {found.id}: {counted(found.seeds, 'seed')}, "
+        f"h={counted(found.score_horizon, 'session')}; scores averaged over seeds, interval by "
+        f"stationary block bootstrap over days. Of {others} "
         f"such intervals {chance:.1f} miss zero by chance alone.{days and f' Test days: {days}.'}",
     )
 

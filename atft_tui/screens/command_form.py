@@ -86,7 +86,8 @@ class CommandForm(Dialog[CommandRequest | None]):
         self.fields: dict[str, Widget] = {}
         """The fields by the name of their parameter."""
         preset = self.given.get("preset", self.command.preset or "")
-        self._preset = select_of("preset", PRESETS, preset, PRESET_WORDS)
+        self.preset_words = dict(PRESET_WORDS)
+        self.preset_field = select_of("preset", PRESETS, preset, self.preset_words)
         self._settings = {
             name: select_of(f"s-{name}", choices, "", none="as configured")
             if choices
@@ -115,7 +116,7 @@ class CommandForm(Dialog[CommandRequest | None]):
                 needed = " (needed)" if parameter.required else ""
                 rows[parameter.name] = (parameter.name.replace("_", " ") + needed, widget)
             if self.command.configurable:
-                rows["preset"] = ("preset", self._preset)
+                rows["preset"] = ("preset", self.preset_field)
                 rows |= {name: (name, widget) for name, widget in self._settings.items()}
                 rows["set"] = ("set", self._overrides)
             for name in sorted(rows, key=self.place_of):
@@ -179,7 +180,7 @@ class CommandForm(Dialog[CommandRequest | None]):
     def on_descendant_focus(self) -> None:
         """Say what the field with the focus means, of a day which it is, and the keys there."""
         about = {f"p-{parameter.name}": parameter.help for parameter in self.command.parameters}
-        about["preset"] = PRESET_WORDS.get(self.preset or "", "A named set of settings.")
+        about["preset"] = self.preset_words.get(self.preset or "", "A named set of settings.")
         about["overrides"] = "KEY=VALUE of any setting (8 lists them), several with spaces."
         about |= {f"s-{name}": f"The setting {key}." for name, (key, _) in self.settings.items()}
         name = str(self.focused.id) if self.focused is not None else ""
@@ -216,7 +217,7 @@ class CommandForm(Dialog[CommandRequest | None]):
     @property
     def preset(self) -> str | None:
         """The chosen preset; None where there is none or the command takes none."""
-        return (str(value_of(self._preset)) or None) if self.command.configurable else None
+        return (str(value_of(self.preset_field)) or None) if self.command.configurable else None
 
     @property
     def overrides(self) -> tuple[str, ...]:

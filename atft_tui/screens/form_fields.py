@@ -33,7 +33,7 @@ PRESET_WORDS = {
     "demo": "The made-up market of the demo: minutes on two cores.",
     "planted": "A made-up market whose answer only the graph can hear.",
 }
-"""A sentence on each preset."""
+"""A sentence on each preset; after its colon what it takes, until that is known of the data at hand."""
 FILES = (
     "prices", "actions", "securities", "index", "options", "flow", "margin", "short", "statements",
     "earnings", "valuation", "disclosures", "holdings", "positions", "output",
@@ -153,15 +153,20 @@ def select_of(
     none: str = "(none)",
 ) -> Select[str]:
     """One of several words, each with its sentence; ``none`` stands where none is chosen."""
-    told = {choice: (words or {}).get(choice, "") for choice in choices}
-    options = [
-        (Text.assemble(fmt.clean(choice), (f"  {about}" if about else "", DIM)), choice)
-        for choice, about in told.items()
-    ]
+    options = options_of(choices, words or {})
     known = any(chosen == choice for _, choice in options)
     return Select(
         options, value=chosen if known else Select.NULL, id=name, prompt=none, compact=True
     )
+
+
+def options_of(choices: Iterable[str], words: Mapping[str, str]) -> list[tuple[Text, str]]:
+    """Each choice as a `Select` takes it: the word with its sentence, and the word."""
+    told = {choice: words.get(choice, "") for choice in choices}
+    return [
+        (Text.assemble(fmt.clean(choice), (f"  {about}" if about else "", DIM)), choice)
+        for choice, about in told.items()
+    ]
 
 
 def value_of(widget: Widget) -> str | bool:

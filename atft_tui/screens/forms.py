@@ -19,12 +19,19 @@ from atft_tui.jobs import answer_of
 from atft_tui.readings.config import ChangedSetting, changes
 from atft_tui.readings.files import attempted
 from atft_tui.screens.command_form import BesideForm
+from atft_tui.screens.form_fields import PRESET_WORDS, options_of
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from atft_tui.widgets.data_panels import reading_lines, verdict_words
 from atft_tui.widgets.lines import broken
+from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.preflight import PreflightResult, PreflightRow, rows_of_files
+from engine.records.preflight import (
+    PreflightResult,
+    PreflightRow,
+    PresetEstimate,
+    rows_of_files,
+)
 from engine.records.record import RecordError
 from engine.records.snapshot import SourceReading
 
@@ -92,10 +99,24 @@ class TrainForm(BesideForm):
         words += [word for override in overrides for word in ("--set", override)]
         # A process of its own, which ends with this form.
         answer = await answer_of(self.workspace, words)
-        self.found = record.convert(answer, PreflightResult, "preflight").told()
+        result = record.convert(answer, PreflightResult, "preflight")
+        self.found = result.told()
         self._draw(self.found)
+        self.show_estimates(result.presets)
         if self._asked and self.is_current:
             self.action_start()  # which says what is red
+
+    def show_estimates(self, presets: tuple[PresetEstimate, ...]) -> None:
+        """Say beside each preset what a training with it would take."""
+        for one in presets:
+            about = PRESET_WORDS.get(one.name, "").partition(":")[0].rstrip(".")
+            self.preset_words[one.name] = (
+                f"{one.line}. {about}."  # first: a narrow field cuts the rest
+            )
+        chosen = self.preset_field.value
+        with self.prevent(Select.Changed):  # the same preset: nothing is to be looked at again
+            self.preset_field.set_options(options_of(PRESETS, self.preset_words))
+            self.preset_field.value = chosen
 
     def _draw(self, rows: tuple[PreflightRow, ...], looking: str = "") -> None:
         self._checks.update(checks_text(rows, self._checks.size.width or 80, looking))

@@ -134,11 +134,34 @@ class PreflightRow(Struct, frozen=True):
     hint: str = ""
 
 
+class PresetEstimate(Struct, frozen=True, kw_only=True):
+    """What a training of the stored data would take with a preset, about."""
+
+    name: str = ""
+    seconds: float
+    """Of the network's phases to their last epoch; its rivals come on top."""
+    memory_gib: float
+
+    @property
+    def line(self) -> str:
+        """``about 12 min, 1.2 GiB``."""
+        return f"about {told_duration(self.seconds)}, {self.memory_gib:.1f} GiB"
+
+
+def told_duration(seconds: float) -> str:
+    """``3.4 h``, ``12 min`` or ``40 s``."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 class PreflightResult(Struct, frozen=True, kw_only=True):
     """All rows. An answer without rows is of a preflight that could not be made; only it has an error."""
 
     verdict: Literal["ok", "stop"] = "stop"
     rows: tuple[PreflightRow, ...] = ()
+    presets: tuple[PresetEstimate, ...] = ()
+    """Of the presets that train on the stored data."""
     error: str | UnsetType = UNSET
     hint: str | UnsetType = UNSET
 

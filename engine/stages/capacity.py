@@ -50,12 +50,14 @@ def checkpoint_bytes(config: Config, parameters: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """Memory of a training, in bytes."""
+    """Memory and disk of a training, in bytes."""
 
     tensor: float
     """The inputs of all days; every process maps the same pages."""
     each: float
     """What each process has for itself."""
+    disk: float = 0.0
+    """Of all checkpoints."""
 
     @property
     def alone(self) -> float:
@@ -65,10 +67,11 @@ class Needs:
     @classmethod
     def of(cls, config: Config, *, tensor: float, n_features: int, stocks: int) -> Self:
         """``stocks``: members on a day."""
-        weights = sum(parameter_table(build_model(config, n_features)).values()) * 4
+        parameters = sum(parameter_table(build_model(config, n_features)).values())
+        weights = 4 * parameters
         beside = config.training.refit * weights  # the chosen network while another is fitted again
         each = _step_bytes(config, n_features, stocks) + beside + _PROCESS
-        return cls(tensor=tensor, each=each)
+        return cls(tensor=tensor, each=each, disk=checkpoint_bytes(config, parameters))
 
     @classmethod
     def of_features(cls, config: Config, features: FeatureSet) -> Self:

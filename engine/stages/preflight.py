@@ -1,30 +1,36 @@
 """`preflight`: everything a long run needs, in one table; a red row stops."""
 
+import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Self
 
 import psutil
 import torch
+from msgspec.structs import replace as changed
 
 from engine import disk
 from engine.config import Config
-from engine.config.file import override
+from engine.config.file import PRESETS, override, resolve_new
 from engine.data.calendar import calendar_span
-from engine.data.load import open_panel
+from engine.data.load import StoredPanel, open_panel
 from engine.dataset.batch import Batch
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
-from engine.model.atft_gat_fan import build_model, parameter_table
+from engine.model.atft_gat_fan import build_model
 from engine.records import record
-from engine.records.preflight import PreflightResult, PreflightRow, audit_row, drill_row
-from engine.runs.sink import NullSink
-from engine.stages.capacity import (
-    GIB,
-    Needs,
-    batch_of_shapes,
-    capacity,
-    checkpoint_bytes,
-    usable_cores,
+from engine.records.preflight import (
+    PreflightResult,
+    PreflightRow,
+    PresetEstimate,
+    audit_row,
+    drill_row,
+    told_duration,
 )
+from engine.records.quality import QualityReport
+from engine.runs.sink import NullSink
+from engine.stages.capacity import GIB, Needs, batch_of_shapes, capacity, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.load import require_neutral
 from engine.stages.text import table
@@ -34,25 +40,26 @@ from engine.training.passes import open_pass
 from engine.training.step import Stepper
 
 _CALENDAR_WARNING_DAYS = 60
-
-_STOCKS, _STEPS = 128, 2
-"""Stocks of the day that is timed, and how often it is: 0.5 s of the `base` preset on one core."""
+_TIMED, _TIMED_OTHERS, _STEPS = 128, 32, 2
+"""Stocks of the day whose step is timed: of the chosen settings, and of each preset; and how often it is."""
 
 
 def preflight(context: StageContext) -> Outcome:
     """Check device, data, memory and disk. A row `stop` is a GateError that lists all of them."""
     device = _device(context)
+    data, presets = _data(context)
     rows = [
         _torch(),
         device,
         _mode_row(context.config.training.mode, device.value, physical_cores()),
-        *_data(context),
+        *data,
         audit_row(context.workspace),
         drill_row(context.workspace),
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
-    found = PreflightResult(rows=tuple(rows), verdict="stop" if stops else "ok")
+    verdict: Literal["ok", "stop"] = "stop" if stops else "ok"
+    found = PreflightResult(rows=tuple(rows), verdict=verdict, presets=presets)
     if stops:
         raise GateError(
             "preflight: " + "; ".join(f"{row.name}: {row.value}" for row in stops),
@@ -63,7 +70,8 @@ def preflight(context: StageContext) -> Outcome:
         [[row.verdict, row.name, row.value, row.hint] for row in rows],
         header=["", "what", "value", "hint"],
     )
-    return Outcome(json=record.as_json(found), text=f"{text}\nnext: `atft-tui train`")
+    others = "".join(f"preset {one.name}: {one.line}\n" for one in presets)
+    return Outcome(json=record.as_json(found), text=f"{text}\n{others}next: `atft-tui train`")
 
 
 def _torch() -> PreflightRow:
@@ -87,30 +95,17 @@ def _jobs_row(config: Config, needs: Needs, free: float) -> PreflightRow:
     return PreflightRow("jobs", f"{found.jobs} at a time: {found.why}", "ok", hint)
 
 
-def _time_row(config: Config, n_features: int, stocks: int, sessions: int) -> PreflightRow:
-    """How long the network's epochs take at most, by a step that is timed now."""
-    try:
-        device = choose_device(config.training.device, NullSink())
-    except EngineError:
-        return PreflightRow("time", "not known without the device", "ok")
-    steps = _most_steps(config, sessions)
+def _time_row(steps: int, sessions: int, each: float, device: str) -> PreflightRow:
+    """How long the network's epochs take at most. ``each``: seconds of a step, timed now."""
     if not steps:
         what, key = (
             f"of {sessions:,} sessions none is left to train on",
             "split.validation_sessions",
         )
         return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
-    each = _step_seconds(config, n_features, stocks, device)
-    value = f"at most {_told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
+    value = f"at most {told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
     hint = "the network's phases to their last epoch, most end early; its rivals come on top"
     return PreflightRow("time", value, "ok", hint)
-
-
-def _told_duration(seconds: float) -> str:
-    """``3.4 h``, ``12 min`` or ``40 s``."""
-    if seconds >= 5400:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _device(context: StageContext) -> PreflightRow:
@@ -121,58 +116,121 @@ def _device(context: StageContext) -> PreflightRow:
     return PreflightRow("device", str(device), "ok")
 
 
-def _data(context: StageContext) -> list[PreflightRow]:
-    """Data verdict, and the memory and disk that a run on these data needs."""
-    config = context.config
-    try:
-        panel = open_panel(context.workspace, config)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Demand:
+    """What a training with one configuration asks for on the data at hand."""
+
+    config: Config
+    n_features: int
+    stocks: int
+    """Of a day, mean over the sessions, rounded up."""
+    steps: int
+    """Most steps; 0: no day is left to train on."""
+    tensor: int
+    """Bytes of the inputs of all days."""
+    needs: Needs
+
+    @classmethod
+    def of(cls, config: Config, panel: StoredPanel) -> Self:
+        """EngineError where the configuration does not fit the data."""
         quality = panel.report
         chosen = chosen_features(panel, config, with_graph=config.graph.kind != "none")
         require_neutral(config, [feature.name for feature in chosen])
+        itemsize = 2 if config.features.dtype == "float16" else 4
+        tensor = quality.sessions * quality.symbols * len(chosen) * itemsize
+        stocks = -(-quality.rows_out // max(quality.sessions, 1))
+        return cls(
+            config=config, n_features=len(chosen), stocks=stocks, tensor=tensor,
+            steps=_most_steps(config, quality.sessions),
+            needs=Needs.of(config, tensor=tensor, n_features=len(chosen), stocks=stocks),
+        )  # fmt: skip
+
+    def estimate(self, each: float) -> PresetEstimate:
+        """Time and memory where a step takes so many seconds."""
+        return PresetEstimate(seconds=self.steps * each, memory_gib=self.needs.alone / GIB)
+
+    def step_seconds(self, device: torch.device, timed: int) -> float:
+        """Seconds of one step, timed on a day of at most so many stocks."""
+        return _step_seconds(self.config, self.n_features, self.stocks, device, timed=timed)
+
+
+def _data(context: StageContext) -> tuple[list[PreflightRow], tuple[PresetEstimate, ...]]:
+    """Data verdict, and the memory, time and disk that a run on these data needs, also with other presets."""
+    config = context.config
+    try:
+        panel = open_panel(context.workspace, config)
+        demand = _Demand.of(config, panel)
     except EngineError as error:
-        return [PreflightRow("data", error.message, "stop", error.hint)]
-    n_features = len(chosen)
-    itemsize = 2 if config.features.dtype == "float16" else 4
-    tensor = quality.sessions * quality.symbols * n_features * itemsize
-    parameters = sum(parameter_table(build_model(config, n_features)).values())
-    stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
-    needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    stored = 1.2 * tensor + checkpoint_bytes(config, parameters) + 0.2 * GIB
+        return [PreflightRow("data", error.message, "stop", error.hint)], ()
     free_ram = psutil.virtual_memory().available
-    free_disk = disk.free(context.workspace)
-    days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
-    return [
-        PreflightRow(
-            "data",
-            quality.line,
-            "ok" if quality.verdict == "ok" else "warn",
-            "" if quality.verdict == "ok" else "`atft-tui check` lists the findings",
-        ),
-        *(
-            [
-                PreflightRow(
-                    "session", quality.incomplete, "warn", "training may go on; no signal from it"
-                )
-            ]
-            if quality.incomplete
-            else []
-        ),
-        _jobs_row(config, needs, free_ram),
-        _room(
-            "memory",
-            needs.alone,
-            free_ram,
-            "lower training.days_per_step or the size of the universe",
-        ),
-        _time_row(config, n_features, stocks_a_day, quality.sessions),
-        _room("disk", stored, free_disk, "free space or choose another --workspace"),
-        PreflightRow(
-            "calendar",
-            f"{panel.snapshot.exchange}, known {_how_long(days_left)}",
-            "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
-            "" if days_left > _CALENDAR_WARNING_DAYS else "update exchange_calendars",
-        ),
+    presets: tuple[PresetEstimate, ...] = ()
+    try:
+        device = choose_device(config.training.device, NullSink())
+    except EngineError:
+        time = PreflightRow("time", "not known without the device", "ok")
+    else:
+        each = demand.step_seconds(device, _TIMED) if demand.steps else math.nan
+        time = _time_row(demand.steps, panel.report.sessions, each, str(device))
+        presets = tuple(_estimates(context, panel, device, demand.estimate(each)))
+    memory_hint = "lower training.days_per_step or the size of the universe"
+    stored = 1.2 * demand.tensor + demand.needs.disk + 0.2 * GIB
+    disk_hint = "free space or choose another --workspace"
+    rows = [
+        *_quality_rows(panel.report),
+        _jobs_row(config, demand.needs, free_ram),
+        _room("memory", demand.needs.alone, free_ram, memory_hint),
+        time,
+        _room("disk", stored, disk.free(context.workspace), disk_hint),
+        _calendar_row(context, panel.snapshot.exchange),
     ]
+    return rows, presets
+
+
+def _estimates(
+    context: StageContext, panel: StoredPanel, device: torch.device, chosen: PresetEstimate
+) -> Iterator[PresetEstimate]:
+    """Of each preset that keeps the stored data; one that these data cannot carry is passed over.
+
+    ``chosen``: what was found of the settings at hand, which need not be timed again.
+    """
+    market, words = context.config.data.market, context.configured
+    given = list(zip(words[::2], words[1::2], strict=True))
+    keys = {"--mode": "training.mode=", "--device": "training.device=", "--set": ""}
+    overrides = [keys[option] + value for option, value in given if option in keys]
+    for name, settings in PRESETS.items():
+        if market != settings.get("data.market", market):
+            continue
+        if ("--preset", name) in given:
+            yield changed(chosen, name=name)
+            continue
+        try:
+            found = resolve_new(context.workspace, preset=name, overrides=overrides)
+            demand = _Demand.of(found.config, panel)
+        except EngineError:  # asked for, it is refused in words
+            continue
+        if demand.steps:
+            each = demand.step_seconds(device, _TIMED_OTHERS)
+            yield changed(demand.estimate(each), name=name)
+
+
+def _quality_rows(quality: QualityReport) -> list[PreflightRow]:
+    fine = quality.verdict == "ok"
+    hint = "" if fine else "`atft-tui check` lists the findings"
+    rows = [PreflightRow("data", quality.line, "ok" if fine else "warn", hint)]
+    if quality.incomplete:
+        hint = "training may go on; no signal from it"
+        rows.append(PreflightRow("session", quality.incomplete, "warn", hint))
+    return rows
+
+
+def _calendar_row(context: StageContext, exchange: str) -> PreflightRow:
+    days = (calendar_span(exchange)[1] - context.now().date()).days
+    fine = days > _CALENDAR_WARNING_DAYS
+    value, hint = (
+        f"{exchange}, known {_how_long(days)}",
+        "" if fine else "update exchange_calendars",
+    )
+    return PreflightRow("calendar", value, "ok" if fine else "warn", hint)
 
 
 def _how_long(days: int) -> str:
@@ -199,12 +257,14 @@ def _disk_is_writable(context: StageContext) -> PreflightRow:
     return PreflightRow("workspace", f"{context.workspace}, writable", "ok")
 
 
-def _step_seconds(config: Config, n_features: int, n_stocks: int, device: torch.device) -> float:
+def _step_seconds(
+    config: Config, n_features: int, n_stocks: int, device: torch.device, *, timed: int
+) -> float:
     """Seconds of one optimiser step with every block on, for days of ``n_stocks`` stocks.
 
-    The shorter of two steps on one day of at most 128 stocks, in proportion to the rows.
+    The shorter of two steps on one day of at most ``timed`` stocks, in proportion to the rows.
     """
-    timed = min(n_stocks, _STOCKS)
+    timed = min(n_stocks, timed)
     one_day = override(config, {"training.days_per_step": 1}, origin="pace")
     batch = batch_of_shapes(one_day, n_features, timed)
     runtime = apply_mode(config.training.mode, device, seed=0)

@@ -12,6 +12,7 @@ from atft_tui.screens import forms
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.form_fields import PRESET_WORDS, DateField, PathSuggester, PickDialog
 from engine.config.file import PRESETS
+from engine.records.preflight import PresetEstimate
 from tests.tui.steps import shown, wait_until
 
 
@@ -29,6 +30,25 @@ async def opened(pilot: Pilot[None], command: str) -> CommandForm:
     assert isinstance(form, CommandForm)
     await wait_until(pilot, lambda: bool(form._rows) and form.focused is not None)
     return form
+
+
+async def test_each_preset_says_what_it_takes_once_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "_QUIET_S", 60.0)  # no preflight in this test
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        form = await opened(pilot, "train")
+        assert isinstance(form, forms.TrainForm)
+        form.preset_field.value = "base"
+        await pilot.pause()
+        found = PresetEstimate(name="cpu-small", seconds=720.0, memory_gib=1.25)
+        form.show_estimates((found,))
+        assert form.preset == "base"
+        told = "about 12 min, 1.2 GiB. A small network on the core features."
+        assert form.preset_words["cpu-small"] == told
+        assert form.preset_words["demo"] == PRESET_WORDS["demo"]
+        form.preset_field.expanded = True
+        await wait_until(pilot, lambda: "about 12 min, 1.2 GiB" in shown(form))
 
 
 def test_every_preset_has_a_sentence() -> None:

@@ -17,14 +17,16 @@ from engine.records.preflight import (
     Leak,
     PreflightResult,
     PreflightRow,
+    PresetEstimate,
     audit_row,
     read_audit,
     rows_of_files,
+    told_duration,
 )
 from engine.records.record import RecordError
 from engine.stages.audit import _text
 from engine.stages.capacity import GIB, Needs
-from engine.stages.preflight import _jobs_row, _mode_row, _room, _told_duration
+from engine.stages.preflight import _jobs_row, _mode_row, _room
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -97,7 +99,9 @@ def test_files_alone_tell_of_data_audit_and_drill(tmp_path: Path) -> None:
     ("seconds", "told"), [(89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (12_240, "3.4 h")]
 )
 def test_a_time_is_told_in_one_unit(seconds: float, told: str) -> None:
-    assert _told_duration(seconds) == told
+    assert told_duration(seconds) == told
+    estimate = PresetEstimate(name="base", seconds=seconds, memory_gib=1.25)
+    assert estimate.line == f"about {told}, 1.2 GiB"
 
 
 def test_an_audit_comes_back_as_it_was_and_a_damaged_one_names_the_field(tmp_path: Path) -> None:
@@ -124,7 +128,7 @@ def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Pat
 def test_an_answer_with_rows_has_no_error_in_json() -> None:
     row = PreflightRow("device", "cpu", "ok")
     told = record.as_json(PreflightResult(verdict="ok", rows=(row,)))
-    assert told.keys() == {"verdict", "rows"}
+    assert told.keys() == {"verdict", "rows", "presets"}
 
 
 def test_an_answer_without_rows_is_one_red_row() -> None:

@@ -22,7 +22,6 @@ from atft_tui.keys import EVERYWHERE, PLACES, help_rows, written
 from atft_tui.readings.feed import is_damaged
 from atft_tui.readings.steps import FirstStep, upcoming
 from atft_tui.screens.base import CockpitScreen, focused_words
-from atft_tui.styles import THEMES
 from atft_tui.widgets.bars import KeyBar, TopBar
 from engine import hashes
 from engine.commands import BY_NAME, COMMANDS
@@ -82,7 +81,7 @@ class CockpitApp(HabitualApp):
         for place in PLACES:
             go = partial(self.go, place.name)
             yield SystemCommand(f"go to {place.title}", place.about, go)
-        for theme in THEMES:
+        for theme in self.themes:
             use = partial(self.use_theme, theme.name)
             yield SystemCommand(f"theme {theme.name}", "Colours of the screen.", use)
         for key in EVERYWHERE:
@@ -305,7 +304,7 @@ class CockpitApp(HabitualApp):
         self.workspace, self.chosen_run = workspace, None
         self.jobs, self._there = JobBook(workspace), frozenset()
         self.coming = None
-        self.take_keymap()
+        self.take_own()
         for screen in self.places():
             screen.reread()
             screen.query_one(TopBar).draw()

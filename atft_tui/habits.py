@@ -11,12 +11,14 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from textual import work
 from textual.app import SuspendNotSupported
 from textual.screen import ModalScreen
+from textual.theme import Theme
 from textual.widget import Widget
 
 from atft_tui import format as fmt
@@ -28,6 +30,7 @@ from atft_tui.readings.feed import names_at_work
 from atft_tui.readings.files import attempted
 from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
 from atft_tui.styles import THEMES, KeptStylesheet, palette
+from atft_tui.themes import read_themes
 from atft_tui.widgets.bars import KeyBar
 from engine import disk
 from engine.errors import EngineError, UsageError
@@ -52,16 +55,17 @@ class HabitualApp(ReportingApp):
         self.workspace, self.read_only = workspace, read_only
         self.keymap: Mapping[str, str] = {}
         """Names of keys that the user has changed, and what they are now."""
+        self.themes: tuple[Theme, ...] = THEMES
+        """Those that the key for the next one goes through: the program's, then the user's."""
         # Before anything is mounted: a theme set later would style every widget twice.
-        for theme in THEMES:
-            self.register_theme(theme)
+        self._take_themes(attempted(partial(read_themes, workspace)).value or ())
         known = self.memory.theme
         self.use_theme(known if known in self.available_themes else THEMES[0].name)
 
     def on_mount(self) -> None:
         """Take the user's keys, and watch for runs that end."""
         self.call_after_refresh(gc.enable)  # `atft_tui.__main__` turned it off
-        self.take_keymap()
+        self.take_own()
         self.watch_runs()
 
     def require_writable(self) -> None:
@@ -100,15 +104,25 @@ class HabitualApp(ReportingApp):
             for screen in self.places():
                 screen.repaint()
 
+    def _take_themes(self, own: tuple[Theme, ...]) -> None:
+        self.themes = (*THEMES, *own)
+        for theme in self.themes:
+            self.register_theme(theme)
+
     def action_next_theme(self) -> None:
-        self.use_theme(following([theme.name for theme in THEMES], self.theme))
+        names = [theme.name for theme in self.themes]
+        self.use_theme(following(names, self.theme) if self.theme in names else names[0])
         try:
             self.remember()
         except (EngineError, OSError) as error:
             self.refuse(EngineError(f"the theme will not be remembered: {error}"))
 
-    def take_keymap(self) -> None:
-        """The user's keys and the workspace's; what is wrong with them is said, and the usual ones stay."""
+    def take_own(self) -> None:
+        """The themes and keys of user and workspace; what is wrong is said, and the usual ones stay."""
+        try:
+            self._take_themes(read_themes(self.workspace))
+        except (EngineError, OSError) as error:
+            self.refuse(error)
         try:
             self.keymap = read_keymap(self.workspace)
         except (EngineError, OSError) as error:

@@ -15,10 +15,10 @@ _SCOPES = {"everywhere": EVERYWHERE, "table": TABLE, "chart": CHART, **SCREENS}
 _KNOWN = {key.id: key for keys in _SCOPES.values() for key in keys if key.id}
 
 
-def files(workspace: Path) -> tuple[Path, ...]:
-    """``$XDG_CONFIG_HOME/atft-tui/keys.toml``, then that of the workspace; any may be missing."""
+def files(workspace: Path, name: str = FILE) -> tuple[Path, ...]:
+    """``$XDG_CONFIG_HOME/atft-tui/NAME``, then that of the workspace; any may be missing."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return (Path(home) / "atft-tui" / FILE, workspace / FILE)
+    return (Path(home) / "atft-tui" / name, workspace / name)
 
 
 def read_keymap(workspace: Path) -> Mapping[str, str]:

@@ -274,7 +274,9 @@ def markdown() -> str:
     )
     own = (
         "Keys of your own stand in `$XDG_CONFIG_HOME/atft-tui/keys.toml`, or in `keys.toml` of a "
-        'workspace,\nby the name in the last column: `"everywhere.next_theme" = "ctrl+t"`.'
+        'workspace,\nby the name in the last column: `"everywhere.next_theme" = "ctrl+t"`.\n'
+        "Colours of your own stand beside them in `themes.toml`, a table for each theme that `t` then "
+        'goes\nthrough: `[dusk]`, `base = "atft-light"`, `background = "#fdf6e3"`.'
     )
     lines = ["# Keys", "", made, "", own]
     for where, keys in groups:

@@ -199,7 +199,8 @@ _QUIET = 0.72
 
 
 def _curve_colours(theme: Theme) -> tuple[str, ...]:
-    return CURVE_COLOURS.get(theme.name, CURVE_COLOURS[_DARK.name])
+    usual = _DARK if theme.dark else _LIGHT
+    return CURVE_COLOURS.get(theme.name, CURVE_COLOURS[usual.name])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from atft_tui.memory import remembered
 from atft_tui.screens.dialogs import TextDialog
 from atft_tui.screens.home import HomeScreen
 from atft_tui.screens.jump import JumpScreen
+from atft_tui.styles import THEMES, ink_of
+from atft_tui.themes import read_themes
 from atft_tui.widgets.home_panels import HomePanel
 from engine.errors import ConfigError, UsageError
 from engine.runs import lock
@@ -99,6 +101,38 @@ async def test_theme_and_place_are_those_of_the_last_visit_to_this_workspace(
         assert pilot.app.theme == "atft-light"
     async with CockpitApp(tmp_path / "other").run_test(size=(100, 30)) as pilot:
         await wait_until(pilot, lambda: place(pilot) == "home")
+
+
+async def test_a_theme_of_one_s_own_is_taken_and_kept(tmp_path: Path, elsewhere: Path) -> None:
+    elsewhere.parent.mkdir(parents=True)
+    mine = '[dusk]\nbase = "atft-light"\nbackground = "#fdf6e3"\n'
+    elsewhere.with_name("themes.toml").write_text(mine)
+    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        for _ in THEMES:
+            await pilot.press("t")
+        assert pilot.app.theme == "dusk"
+        theme = pilot.app.available_themes["dusk"]
+        light = next(one for one in THEMES if one.name == "atft-light")
+        assert (theme.background, theme.foreground) == ("#fdf6e3", light.foreground)
+        assert ink_of(theme).others == ink_of(light).others
+        await pilot.press("t")
+        assert pilot.app.theme == THEMES[0].name
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[dusk]\nbase = "solarized"\n', "no theme is called 'solarized'"),
+        ('[dusk]\nbackgroud = "#000000"\n', "no role is called 'backgroud'"),
+        ('[dusk]\nbackground = "very dark"\n', "background is no colour"),
+        ("[dusk]\nbackground = 3\n", "background is no colour"),
+        ('dusk = "#000000"\n', "dusk is no table of colours"),
+    ],
+)
+def test_a_theme_that_cannot_be_is_named(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "themes.toml").write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        read_themes(tmp_path)
 
 
 async def test_a_letter_leads_to_a_panel(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ so.
 
 # Shape suffixes: N stocks of one date.
 import datetime as dt
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 from engine.config import Config
 from engine.dataset.batch import Batch
@@ -34,8 +34,14 @@ _MIN_NAMES = 10
 _MIN_STEPS = 2_000
 """Optimiser steps from which the minutes of compilation come back on CUDA, at some 30 ms won per step."""
 
-_CompileError = TorchDynamoException
-"""Tracing, code generation and a missing compiler alike."""
+
+def _is_compile_error(error: Exception) -> bool:
+    """Whether tracing, code generation or a missing compiler ended a step.
+
+    Who compiles has loaded the compiler's errors; to load them for all others takes 1.3 s of the processor.
+    """
+    errors = sys.modules.get("torch._dynamo.exc")
+    return errors is not None and isinstance(error, errors.TorchDynamoException)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,21 +156,22 @@ class Stepper:
                 return self.forward_backward(
                     self.model, batch, self.config, seed=seed, parts=self.parts
                 )
-            except _CompileError as error:
-                reason = str(error).strip().partition("\n")[0]
-                self.sink.emit(
-                    Noted(message=f"torch.compile failed, going on without it: {reason}")
-                )
-                self.forward_backward = self.forward_backward.eager()
             except RuntimeError as error:
-                if not is_out_of_memory(error):
+                if _is_compile_error(error):
+                    reason = str(error).strip().partition("\n")[0]
+                    self.sink.emit(
+                        Noted(message=f"torch.compile failed, going on without it: {reason}")
+                    )
+                    self.forward_backward = self.forward_backward.eager()
+                elif not is_out_of_memory(error):
                     raise
-                if self.parts >= _MOST_PARTS:
+                elif self.parts >= _MOST_PARTS:
                     raise EnvironmentProblem(
                         f"out of memory, even with the rows of a step in {self.parts} parts",
                         hint="lower training.days_per_step, model.hidden or the number of stocks",
                     ) from error
-                self.parts *= 2
+                else:
+                    self.parts *= 2
             # Here the failed attempt is gone, and with its error every tensor that it had made.
             self.runtime.release()
 

@@ -35,7 +35,9 @@ def test_a_step_is_timed_on_few_stocks_and_grows_with_the_rows(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 0 < _step_seconds(config, 5, 20, CPU, timed=128) < 60
-    monkeypatch.setattr(preflight, "_seconds", lambda stepper, batch: float(len(batch.symbol_M)))
+    monkeypatch.setattr(
+        preflight, "_seconds", lambda passes, model, batch, config: float(len(batch.symbol_M))
+    )
     four = override(config, {"training.days_per_step": 4}, origin="test")
     assert _step_seconds(four, 5, 20, CPU, timed=128) == 4 * 20
     assert _step_seconds(four, 5, 1280, CPU, timed=128) == 4 * 1280

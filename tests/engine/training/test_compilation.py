@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
@@ -19,7 +20,6 @@ from engine.training.passes import StepPass
 from engine.training.step import (
     _MIN_STEPS,
     Stepper,
-    _CompileError,
     _worth_compiling,
     compiled,
     compiled_where_it_pays,
@@ -62,7 +62,7 @@ def test_only_long_runs_on_cuda_compile() -> None:
 
 def test_what_does_not_compile_runs_eagerly_and_says_so(world: World) -> None:
     def broken(*_: object) -> None:
-        raise _CompileError("no C++ compiler")
+        raise TorchDynamoException("no C++ compiler")
 
     results = {}
     for name in ("eager", "broken"):

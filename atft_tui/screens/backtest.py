@@ -175,7 +175,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.show_parts(ORDER, [*main, self.side] if wide else TABS[self.tab])
         for name in TABS:
             grid.set_class(not wide and name == self.tab, f"tab-{name}")
-        self.show_tabs(TABS, self.tab, seen=there and not wide, lead="")
+        self.show_tabs(TABS, self.tab, seen=there and not wide)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

@@ -89,11 +89,11 @@ class CockpitScreen(Screen[None], Generic[_V]):
         """Arrange the widgets for the size there is; called whenever that changes."""
         self.set_class(not self.wide, "narrow")
 
-    def show_tabs(self, titles: Iterable[str], chosen: str, *, seen: bool, lead: str = " ") -> None:
+    def show_tabs(self, titles: Iterable[str], chosen: str, *, seen: bool) -> None:
         """Name in the line ``#tabs`` what is shown one at a time; it is there only where ``seen``."""
         tabs = self.query_one("#tabs", Static)
         tabs.display = seen
-        tabs.update(tab_line(titles, chosen, lead))
+        tabs.update(tab_line(titles, chosen))
 
     def part(self, name: str) -> Widget:
         """A panel or table of the place by its short name: ``sharpe`` is ``#backtest-sharpe``."""

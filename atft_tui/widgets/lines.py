@@ -80,9 +80,9 @@ def painted(cells: Iterable[tuple[str, Style]]) -> Text:
     return line
 
 
-def tab_line(titles: Iterable[str], chosen: str, lead: str = " ") -> Text:
+def tab_line(titles: Iterable[str], chosen: str) -> Text:
     """The names of what is shown one at a time, the chosen one marked."""
-    line = Text(lead, no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True, overflow="ellipsis")
     for title in titles:
         here = title == chosen
         line.append(f"[{title}]" if here else f" {title} ", STRONG if here else DIM)

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from atft_tui.screens import data, runs, signals
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
+from atft_tui.widgets import run_panels
+from atft_tui.widgets.backtest import panels
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
-from atft_tui.widgets.lines import cut, page, painted, start
+from atft_tui.widgets.lines import cut, page, painted, start, tab_line
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 WORDS = st.text(st.sampled_from("ab 日本"), max_size=12)
@@ -93,3 +96,12 @@ def test_a_span_holds_every_end() -> None:
     assert span_of([judged(0.1, math.nan, 0.4)]) == pytest.approx(0.44)
     assert span_of([judged(math.nan, 0.1, math.nan)]) == span_of([]) == 0.0
     assert span_of([Estimate(value=float("inf"))]) == 0.0
+
+
+@pytest.mark.parametrize(
+    "names",
+    [run_panels.TABS, data.TABS, signals.PAGES, tuple(panels.TABS), tuple(runs._TITLES.values())],
+)
+def test_the_names_of_all_panels_have_room_on_80_columns(names: tuple[str, ...]) -> None:
+    """`[networks]`, the last of ten, did not fit when it was chosen: the row wrapped, and it was gone."""
+    assert all(tab_line(names, name).cell_len <= 80 for name in names)

@@ -189,7 +189,7 @@ def freshness(news: HomeNews) -> Text:
     data, outlook = news.data, news.agenda.outlook
     assert data is not None
     if data.manifest.market == "synthetic":
-        return Text("nothing (made-up market)", styles.DIM)
+        return Text("nothing: made up", styles.DIM)
     if outlook is None:
         last = fmt.moment(f"{data.last}T00:00+00:00")
         if last is None:

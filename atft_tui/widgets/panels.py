@@ -163,10 +163,10 @@ def _tested(state: RunState, width: int) -> list[Text]:
         value = fmt.rank_ic(found.test.rank_ic, found.test.rank_ic_se, days)
         lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
     if (gap := found.against) is not None:
-        interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}] paired"
-        words = f"{fmt.number(gap.difference)} against {fmt.model_name(gap.name)}  {interval}"
+        interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}]"
+        words = f"{fmt.number(gap.difference)} against {fmt.model_name(gap.name)}, {interval}"
         style = {"above": GOOD, "below": WARN}.get(gap.verdict, DIM)
-        lines.append(Text.assemble(("test ", DIM), words, (f"  {gap.verdict}", style)))
+        lines += wrapped(f"test {gap.verdict}: {words}", width, style)
     return lines
 
 

@@ -106,10 +106,10 @@ def _rest(out: Lines, value: RunDetails) -> None:
     """Its files, and what it was made with."""
     files, manifest = value.files, value.manifest
     out.fact("files", f"{_size(sum(file.size for file in files))} in {len(files)}")
-    room = max(8, out.width - _LABEL - 12)
+    room = max(8, out.width - _LABEL - 13)
     for file in files[:_MAX_FILES]:
         name = set_cell_size(fmt.clean(file.name), room)
-        out.fact("", f"{name}{_size(file.size):>10}")
+        out.fact("", f"{name} {_size(file.size):>10}")
     if rest := files[_MAX_FILES:]:
         size = _size(sum(file.size for file in rest))
         out.fact("", (f"and {len(rest)} smaller, {size}", styles.DIM))

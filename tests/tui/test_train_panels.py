@@ -217,9 +217,9 @@ def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
                "confidence": 0.9, "rank_ic": 0.02, "verdict": "undecided"}  # fmt: skip
     done = RunFinished(status="done", summary={"test": test, "against": against})
     text = "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], done]), 70, 12))
-    assert "+0.0032 against ridge  90% [-0.0009, +0.0071] paired  undecided" in text
+    assert "test undecided: +0.0032 against ridge, 90% [-0.0009, +0.0071]" in text
     torn = RunFinished(status="done", summary={"test": {"rank_ic": "x"}, "against": {"name": 3}})
-    assert "paired" not in "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], torn]), 70, 12))
+    assert "against ridge" not in "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], torn]), 70, 12))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from atft_tui.readings.files import FILES
 from engine.workspace import CONFIG, config_files
@@ -108,7 +107,6 @@ class ChangedSetting:
     default: str
     value: str
     origin: str
-    about: str
 
 
 def changes(
@@ -117,17 +115,16 @@ def changes(
     """Keys with another value than the default, in the order of config.toml. ConfigError if senseless."""
     from engine.config import Config
     from engine.config.file import resolve
-    from engine.config.keys import describe, flatten
+    from engine.config.keys import texts
 
     resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
-    before, after = flatten(Config()), flatten(resolved.config)
+    before, after = texts(Config()), texts(resolved.config)
     return tuple(
         ChangedSetting(
             key=key,
-            default=_short(before.get(key)),
+            default=_short(before.get(key, "")),
             value=_short(value),
             origin=resolved.origins.get(key, _set_by(key, resolved.origins)),
-            about=describe(key).about,
         )
         for key, value in after.items()
         if value != before.get(key)
@@ -135,11 +132,13 @@ def changes(
 
 
 def _set_by(key: str, origins: Mapping[str, str]) -> str:
-    """Where a key was set, also by a shorter one (`training.epochs` sets those of the phases)."""
-    table = key.split(".")[0]
-    return next((origin for name, origin in origins.items() if name.split(".")[0] == table), "")
+    """Where a key of a phase was set by a shorter one: `training.epochs` sets those of all phases."""
+    from engine.config.keys import EPOCHS, PHASES
+
+    if not key.startswith(f"{PHASES}."):
+        return ""
+    return (key.endswith(".epochs") and origins.get(EPOCHS)) or origins.get(PHASES, "")
 
 
-def _short(value: Any) -> str:
-    text = str(value)
+def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"

@@ -21,7 +21,7 @@ from textual.widgets import Checkbox, DirectoryTree, Input, Label, Select
 
 from atft_tui import format as fmt
 from atft_tui.screens.dialogs import Dialog
-from atft_tui.styles import DIM
+from atft_tui.styles import STRONG
 from atft_tui.widgets.table import Field
 from engine.errors import UsageError
 from engine.records.plans import iso_day
@@ -164,7 +164,8 @@ def options_of(choices: Iterable[str], words: Mapping[str, str]) -> list[tuple[T
     """Each choice as a `Select` takes it: the word with its sentence, and the word."""
     told = {choice: words.get(choice, "") for choice in choices}
     return [
-        (Text.assemble(fmt.clean(choice), (f"  {about}" if about else "", DIM)), choice)
+        # Both without a colour: it would be lost on the ground of the chosen row.
+        (Text.assemble((fmt.clean(choice), STRONG), f"  {about}" if about else ""), choice)
         for choice, about in told.items()
     ]
 

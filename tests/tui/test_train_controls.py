@@ -274,6 +274,9 @@ def test_changes_name_key_default_value_and_origin(tmp_path: Path) -> None:
     assert (found["training.seed"].value, found["training.seed"].origin) == ("9", "--set")
     assert found["training.seed"].default != "9"
     assert "split.window" not in found
+    phases = {change.key: change for change in changes(tmp_path, "cpu-small", [])}
+    epochs = phases["training.phases.adaptive-norm.epochs"]
+    assert (epochs.value, epochs.origin) == ("1", "preset cpu-small")
     with pytest.raises(ConfigError, match="seed"):
         changes(tmp_path, None, ["training.seed=x"])
 

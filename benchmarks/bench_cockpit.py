@@ -43,8 +43,8 @@ SMALL_TRAINING = (
     "split.test_sessions=60", "universe.min_history=60", "universe.min_names=10", "model.hidden=8",
     "training.epochs=[200,1,1,1]", "training.phases.baseline.patience=200", "training.log_every=2",
 )  # fmt: skip
-PANELS = tuple(f"[{name}]".encode() for name in TABS if name != "networks")
-"""Every panel of a run of one network by its mark in the row of their names, in the order of the tab key."""
+PANELS = tuple(f"[{name}]".encode() for name in TABS)
+"""Every panel of a training run by its mark in the row of their names, in the order of the tab key."""
 
 
 def cockpit(workspace: Path, columns: int = 80, lines: int = 24) -> Terminal:

@@ -69,6 +69,7 @@ async def test_every_panel_is_in_reach_at_80x24(workspace: Path, make_run: MakeR
             seen.append(next(name for name in TABS if screen.query_one(f"#{name}").display))
             panel = screen.query_one(f"#{seen[-1]}", StatePanel)
             assert panel.size.height >= 3
+            assert f"[{seen[-1]}]" in shown(screen)
             await pilot.press("tab")
         assert seen == list(TABS)
         await pilot.press("shift+tab")

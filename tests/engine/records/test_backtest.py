@@ -90,7 +90,7 @@ def test_two_backtests_side_by_side() -> None:
         ("costs.commission_bps", "5", "2"),
     ]
     shown = {row.name: (row.before, row.after) for row in compare_figures(before, after)}
-    assert shown["Sharpe"] == ("+0.40", "+0.80")
+    assert shown["net Sharpe"] == ("+0.40", "+0.80")
     assert shown["trials"] == ("3", "4")
     assert shown["verdict"] == ("undecided", "undecided")
     assert shown["volatility"] == ("12.0%", "12.0%")

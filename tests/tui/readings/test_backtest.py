@@ -118,7 +118,7 @@ def test_a_new_backtest_of_the_same_run_remembers_the_one_before(tmp_path: Path,
     assert after.figures is not None
     settings, shown = changes(after.earlier.figures, after.figures)
     assert settings == [f"commission_bps 5 {GLYPHS.running} 2"]
-    assert shown == [f"Sharpe +0.40 {GLYPHS.running} +0.80", f"trials 3 {GLYPHS.running} 4"]
+    assert shown == [f"net Sharpe +0.40 {GLYPHS.running} +0.80", f"trials 3 {GLYPHS.running} 4"]
     write_sweep(run)
     assert reader.value(tmp_path, None).earlier == after.earlier
 

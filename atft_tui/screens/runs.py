@@ -322,10 +322,8 @@ class RunsScreen(RunActions):
         if run_id in self.marked:
             self.marked = tuple(one for one in self.marked if one != run_id)
         elif len(self.marked) == _MAX_MARKED:
-            hint = "space takes a mark away, M all"
-            self.cockpit.refuse(
-                UsageError(f"{fmt.counted(_MAX_MARKED, 'run')} are marked", hint=hint)
-            )
+            words = f"{fmt.counted(_MAX_MARKED, 'run')} are marked"
+            self.cockpit.refuse(UsageError(words, hint="space takes a mark away, M all"))
             return
         else:
             self.marked = (*self.marked, run_id)

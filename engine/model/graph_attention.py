@@ -2,13 +2,13 @@
 
 # Shape suffixes: M rows, C channels, K neighbours of a row, P attributes of an edge, A heads, D = A x
 # channels of a head.
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu, embedding, leaky_relu
+from torch_geometric.nn import GATv2Conv
 
 from engine.model.dropout import Dropout
 from engine.model.layers import MixingGate
@@ -45,7 +45,9 @@ class AttentionUse:
 class GraphAttention(nn.Module):
     """One to three layers of GATv2 with edge attributes over a table of neighbours.
 
-    Brody, Alon & Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022, arXiv:2105.14491.
+    Brody, Alon & Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022, arXiv:2105.14491. The
+    parameters are those of torch-geometric's `GATv2Conv`, which sums over a list of edges; with a bounded
+    number of neighbours the same sum is a gather, whose bits do not depend on the device's scheduling.
     Inner layers join their heads' channels and keep what a stock knew; the last one averages its heads and
     keeps nothing, so that what comes out was said by neighbours. There is no self-loop: a stock that
     listens to nobody hears exactly 0.
@@ -64,8 +66,9 @@ class GraphAttention(nn.Module):
         watch: bool = False,
     ) -> None:
         super().__init__()
-        inner = [_GATv2(channels, channels // n, n, edge_dim, concat=True) for n in heads[:-1]]
-        last = _GATv2(channels, channels, heads[-1], edge_dim, concat=False)
+        common = {"edge_dim": edge_dim, "add_self_loops": False}
+        inner = [GATv2Conv(channels, channels // n, heads=n, **common) for n in heads[:-1]]
+        last = GATv2Conv(channels, channels, heads=heads[-1], concat=False, **common)
         self.norm = nn.LayerNorm(channels)
         self.layers = nn.ModuleList([*inner, last])
         self.dropout = Dropout(dropout)
@@ -74,67 +77,32 @@ class GraphAttention(nn.Module):
     def forward(self, h_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, AttentionUse | None]:
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
-            b_MC, weight_MKA = layer(a_MC, edges)
+            b_MC, weight_MKA = _gatv2(layer, a_MC, edges)
             if depth == 0 and (self.watch or not self.training):
                 use = _attention_use(weight_MKA, edges)
             a_MC = b_MC if depth == len(self.layers) - 1 else a_MC + self.dropout(elu(b_MC))
         return torch.where(edges.hears_M1(), a_MC, 0.0), use
 
 
-_SLOPE = 0.2
-"""Of the leaky rectifier below zero, as in the paper."""
+def _gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, Tensor]:
+    """What ``layer`` gives for these edges ``(M, C)``, and each neighbour's share ``(M, K, A)``.
 
-
-class _GATv2(nn.Module):
-    """``w_i. = softmax_j(att . leaky(l_j + r_i + W e_ij))``, ``out_i = sum_j w_ij l_j + bias``, head by head.
-
-    Parameters, their names and their first values for a seed are those of torch-geometric's `GATv2Conv`
-    without self-loops, which sums over a list of edges; with a bounded number of neighbours the same sum is
-    a gather, whose bits do not depend on the device's scheduling. A test holds one against the other:
-    importing that library takes 3 s of the processor, at the start of every command with a network.
-
-    Shapes: ``a_MC`` and `Neighbourhood` -> ``(M, C)``, heads joined or (without ``concat``) their mean, and
-    each neighbour's share ``(M, K, A)``. Rows without a neighbour get the bias.
+    ``w_i. = softmax_j(att . leaky(l_j + r_i + W e_ij))``, ``out_i = sum_j w_ij l_j + bias``, head by head.
+    Rows without a neighbour get the bias.
     """
-
-    def __init__(
-        self, channels: int, out_channels: int, heads: int, edge_dim: int, *, concat: bool
-    ) -> None:
-        super().__init__()
-        self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.lin_l = nn.Linear(channels, heads * out_channels)
-        self.lin_r = nn.Linear(channels, heads * out_channels)
-        self.lin_edge = nn.Linear(edge_dim, heads * out_channels, bias=False)
-        self.att = nn.Parameter(torch.empty(1, heads, out_channels))
-        self.bias = nn.Parameter(torch.zeros(out_channels * (heads if concat else 1)))
-        with torch.no_grad():
-            for linear in (self.lin_l, self.lin_r):
-                _glorot(linear.weight)
-                bound = 1.0 / math.sqrt(channels)
-                linear.bias.uniform_(-bound, bound)
-            _glorot(self.lin_edge.weight)
-            _glorot(self.att)
-
-    def forward(self, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, Tensor]:
-        A, M, K = self.heads, *edges.heard_MK.shape
-        left_MD = self.lin_l(a_MC)
-        left_MKD = embedding(edges.neighbour_MK, left_MD)
-        sum_MKD = left_MKD + self.lin_r(a_MC)[:, None] + self.lin_edge(edges.attr_MKP)
-        # Head by head the product with its attention vector, as one product with a matrix of blocks.
-        head_DA = torch.eye(A, device=a_MC.device).repeat_interleave(self.out_channels, dim=0)
-        logit_MKA = leaky_relu(sum_MKD, _SLOPE) @ (self.att.view(-1, 1) * head_DA)
-        logit_MKA = logit_MKA.masked_fill(~edges.heard_MK[..., None], -1e4)
-        weight_MKA = torch.softmax(logit_MKA.float(), dim=1) * edges.heard_MK[..., None]
-        weight_MKA = weight_MKA.to(left_MKD.dtype)
-        out_MAd = (weight_MKA[..., None] * left_MKD.view(M, K, A, -1)).sum(dim=1)
-        out_MC = out_MAd.flatten(1) if self.concat else out_MAd.mean(dim=1)
-        return out_MC + self.bias, weight_MKA
-
-
-def _glorot(weights: Tensor) -> None:
-    """Fill them from a uniform distribution of variance 2 / (rows + columns)."""
-    bound = math.sqrt(6.0 / (weights.size(-2) + weights.size(-1)))
-    weights.uniform_(-bound, bound)
+    A, M, K = layer.heads, *edges.heard_MK.shape
+    left_MD = layer.lin_l(a_MC)
+    left_MKD = embedding(edges.neighbour_MK, left_MD)
+    sum_MKD = left_MKD + layer.lin_r(a_MC)[:, None] + layer.lin_edge(edges.attr_MKP)
+    # Head by head the product with its attention vector, as one product with a matrix of blocks.
+    head_DA = torch.eye(A, device=a_MC.device).repeat_interleave(layer.out_channels, dim=0)
+    logit_MKA = leaky_relu(sum_MKD, layer.negative_slope) @ (layer.att.view(-1, 1) * head_DA)
+    logit_MKA = logit_MKA.masked_fill(~edges.heard_MK[..., None], -1e4)
+    weight_MKA = torch.softmax(logit_MKA.float(), dim=1) * edges.heard_MK[..., None]
+    weight_MKA = weight_MKA.to(left_MKD.dtype)
+    out_MAd = (weight_MKA[..., None] * left_MKD.view(M, K, A, -1)).sum(dim=1)
+    out_MC = out_MAd.flatten(1) if layer.concat else out_MAd.mean(dim=1)
+    return out_MC + layer.bias, weight_MKA
 
 
 class ResidualBypass(nn.Module):

@@ -27,6 +27,7 @@ PLANTED = (
     ("The engine runs", "engine.report", "rich"),
     ("The engine runs", "engine.portfolio", "strategies"),
     ("Torch stays", "engine.runs", "torch"),
+    ("Torch stays", "engine.features", "torch_geometric"),
     ("Optuna", "engine.stages", "optuna"),
     ("vectorbt", "engine.report", "pandas"),
     ("vectorbt", "engine.stages", "vectorbt"),

@@ -16,7 +16,6 @@ from engine.records.card import (
     TradeFigures,
     Verdict,
 )
-from engine.records.figure import counted
 from engine.records.orders import Refused
 from engine.signals.drift import has_drifted
 
@@ -24,8 +23,6 @@ _SHOWN = 20
 """Held lines without a price that are named."""
 _STOP_AT = 2.0
 """A figure beyond so many times its limit is a STOP."""
-_REASONS = 2
-"""Reasons for which orders were refused that a light names; ``refused.csv`` has all."""
 _DEAD = 1e-6
 """Scores that spread less than this share of the reference's are all the same."""
 
@@ -107,9 +104,7 @@ def evidence_lights(evidence: SignalEvidence, health: Health, signals: SignalCon
         *position_lights(evidence),
         _audit(evidence.audit, float(signals.max_audit_age)),
         _step(evidence.audit_session),
-        _above(
-            "model_age", float(age), float(signals.max_model_age), f"{counted(age, 'session')} old"
-        ),
+        _above("model_age", float(age), float(signals.max_model_age), f"{age} sessions old"),
         _feature_drift(evidence.drift, signals),
         _score_drift(health.score_drift, signals),
         _live(evidence.live, signals),
@@ -128,7 +123,7 @@ def _audit(audit: AuditEvidence | None, limit: float) -> Light:
     if audit.age is None:
         reason = "passed, but on other data or other rules: run `atft-tui audit` again"
         return _light("audit", "HOLD", None, limit, reason)
-    return _above("audit", float(audit.age), limit, f"passed {counted(audit.age, 'session')} ago")
+    return _above("audit", float(audit.age), limit, f"passed {audit.age} sessions ago")
 
 
 def _step(step: StepEvidence) -> Light:
@@ -200,10 +195,10 @@ def order_lights(
     figures: TradeFigures, refused: tuple[Refused, ...], wanted_net: float, signals: SignalConfig
 ) -> list[Light]:
     """What trading the list would do. ``wanted_net``: of the book, fraction of equity."""
-    reasons = "; ".join(sorted({line.reason for line in refused})[:_REASONS])
-    text = f"{counted(len(refused), 'order')} refused or cut{reasons and f': {reasons}'}"
+    rules = sorted({line.rule for line in refused})
+    text = f"{len(refused)} lines refused or cut{': ' + ', '.join(rules) if rules else ''}"
     turnover, bps = figures.turnover, figures.cost * 1e4
-    net = f"long less short {figures.net:+.2%} after the orders, {wanted_net:+.2%} wanted"
+    net = f"net {figures.net:+.2%} after the orders, {wanted_net:+.2%} wanted"
     return [
         _above("turnover", turnover, signals.max_turnover, f"{turnover:.1%} of the equity"),
         _above("cost", bps, signals.max_cost_bps, f"{bps:.2f} basis points"),

@@ -337,7 +337,7 @@ def _head(inputs: SignalInputs, plan: OrderList, today: Scores) -> list[str]:
     return [
         f"key `{inputs.key}`",
         f"{len(today.symbols):,} stocks scored, {figures.lines:,} orders, "
-        f"{figures.refused:,} refused or cut",
+        f"{figures.refused:,} lines refused or cut",
         f"turnover {figures.turnover:.2%}, estimated cost {figures.cost * 1e4:.2f} basis points, "
         f"gross {figures.gross:.2%}, net {figures.net:+.2%} of {figures.equity:,.0f}",
         f"inputs {digest(inputs.pins())}",

@@ -11,6 +11,7 @@ from engine.config.file import override
 from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
 from engine.dataset.batch import Batch
+from engine.dataset.split import room_for
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
 from engine.model.atft_gat_fan import build_model, parameter_table
@@ -27,7 +28,7 @@ from engine.stages.capacity import (
 )
 from engine.stages.context import Outcome, StageContext
 from engine.stages.load import require_neutral
-from engine.stages.text import table
+from engine.stages.text import next_step, table
 from engine.training.device import apply_mode, choose_device, physical_cores
 from engine.training.optimizer import build_optimizer
 from engine.training.passes import open_pass
@@ -63,7 +64,9 @@ def preflight(context: StageContext) -> Outcome:
         [[row.verdict, row.name, row.value, row.hint] for row in rows],
         header=["", "what", "value", "hint"],
     )
-    return Outcome(json=record.as_json(found), text=f"{text}\nnext: `atft-tui train`")
+    return Outcome(
+        json=record.as_json(found), text=f"{text}\n{next_step('train', context.configured)}"
+    )
 
 
 def _torch() -> PreflightRow:
@@ -93,13 +96,11 @@ def _time_row(config: Config, n_features: int, stocks: int, sessions: int) -> Pr
         device = choose_device(config.training.device, NullSink())
     except EngineError:
         return PreflightRow("time", "not known without the device", "ok")
-    steps = _most_steps(config, sessions)
+    usable = max(0, sessions - config.universe.min_history)
+    steps = _most_steps(config, usable)
     if not steps:
-        what, key = (
-            f"of {sessions:,} sessions none is left to train on",
-            "split.validation_sessions",
-        )
-        return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
+        what = f"of {sessions:,} sessions none is left to train on"
+        return PreflightRow("time", what, "stop", room_for(usable, config.split))
     each = _step_seconds(config, n_features, stocks, device)
     value = f"at most {_told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
     hint = "the network's phases to their last epoch, most end early; its rivals come on top"

@@ -18,6 +18,8 @@ from engine.errors import DataError
 from engine.features.feature_set import FeatureSet
 
 _MIN_TRAIN_SESSIONS = 60
+_FEWEST_JUDGED = 20
+"""Validation or test sessions that the configuration allows at least."""
 
 _Sessions = NDArray[np.int64]
 Part = Literal["validation", "test"]
@@ -104,6 +106,14 @@ def walk_forward(
     return folds
 
 
+def room_for(usable: int, config: SplitConfig) -> str:
+    """What to set where so many sessions are too few: days that fit, half of the room being for training."""
+    each = (usable - _MIN_TRAIN_SESSIONS - 2 * config.embargo_sessions) // 4
+    if each >= _FEWEST_JUDGED:
+        return f"`--set split.validation_sessions={each} --set split.test_sessions={each}` fits"
+    return "longer prices, or more usable sessions by a lower universe.min_history or universe.min_names"
+
+
 def test_sessions(folds: Sequence[Fold]) -> _Sessions:
     """The test sessions ``[D]`` of all folds, in order of time."""
     return np.concatenate([fold.split.test for fold in folds])
@@ -180,6 +190,6 @@ def _split_before(sessions: _Sessions, first_test: int, end: int, config: SplitC
         raise DataError(
             f"too few sessions: {sessions.size} are usable, {needed} are needed for "
             f"{_MIN_TRAIN_SESSIONS} training days beside validation, test and two embargoes",
-            hint="lower split.validation_sessions or split.test_sessions",
+            hint=room_for(sessions.size, config),
         )
     return Split(train=train, validation=validation, test=test)

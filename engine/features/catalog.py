@@ -1,7 +1,7 @@
 """Every feature by name: family, formula, unit, look-back, table, and the function that computes it.
 
-Formulas write c, o, h, l, v, a for close, open, high, low, volume and turnover ("amount"), r for the
-daily return, m for the market's, and name[-k] for k sessions earlier.
+What bars say is written in the language of `docs/features.md` (`engine.features.families.written`). The
+tables' own families are functions: their statistics run over the rows of the table, not over sessions.
 """
 
 from collections import Counter
@@ -13,26 +13,20 @@ from typing import Any
 from engine.config import Config, FeatureConfig
 from engine.data.tables import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
-from engine.features.families import (
-    bars,
-    earnings,
-    flow,
-    graph,
-    margin,
-    options,
-    peers,
-    short,
-    statements,
-    technical,
-)
+from engine.features.expressed import written
+from engine.features.families import earnings, flow, graph, margin, options, short, statements
+from engine.features.families.written import FAMILIES
 from engine.features.feature import Feature
 from engine.features.own import own_features, refused
 from engine.files import text_digest, write_json
 
+_WRITTEN = written(FAMILIES)
+_LAST = ("interaction", "validity")
 CATALOG: tuple[Feature, ...] = (
-    *bars.FEATURES, *technical.FEATURES, *peers.FEATURES, *options.FEATURES, *flow.FEATURES,
-    *margin.FEATURES, *short.FEATURES, *statements.FEATURES, *earnings.FEATURES, *graph.FEATURES,
-    *bars.INTERACTION, *bars.VALIDITY,
+    *(f for f in _WRITTEN if f.family not in _LAST),
+    *options.FEATURES, *flow.FEATURES, *margin.FEATURES, *short.FEATURES, *statements.FEATURES,
+    *earnings.FEATURES, *graph.FEATURES,
+    *(f for f in _WRITTEN if f.family in _LAST),
 )  # fmt: skip
 _FILE = "catalog.json"
 _HOW = ("compute", "together", "depth", "own", "text")

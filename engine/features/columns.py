@@ -91,14 +91,36 @@ def _of_calendar(side: int) -> Callable[[Context], Array]:
     return lambda x: earnings.calendar(x)[side]
 
 
+def _bars_so_far(x: Context) -> Array:
+    return np.cumsum(np.isfinite(x.close), axis=1) + x.dense.bars_before_N[:, None].astype(
+        np.float64
+    )
+
+
+def _sector_known(x: Context) -> Array:
+    known_N = (x.dense.sector_N >= 0).astype(np.float64)
+    return np.repeat(known_N[:, None], x.dense.dates_S.size, axis=1)
+
+
+def _market_level(x: Context) -> Array:
+    """The market's index rebuilt from its returns, 1 at the start; a NaN return leaves it."""
+    return np.asarray(np.cumprod(1.0 + np.nan_to_num(x.market("return"))))[None, :]
+
+
 def _market(name: str) -> Callable[[Context], Array]:
     return lambda x: x.market(name)[None, :]
 
 
-_STATEMENT = (
-    "sales", "operating_profit", "net_profit", "assets", "equity", "forecast_sales",
-    "forecast_operating_profit", "forecast_net_profit",
+_OF_STOCKS = (
+    ("margin", SHARES, "long short"),
+    ("statements", CURRENCY, "sales operating_profit net_profit assets equity forecast_sales"
+     " forecast_operating_profit forecast_net_profit"),
+    ("valuation", ONE, "per forward_per pbr roe forward_roe"),
+    ("valuation", CURRENCY, "market_cap"),
+    ("disclosures", ONE, "documents"),
+    ("holdings", SHARES, "held outstanding"),
 )  # fmt: skip
+"""Tables with a row a stock: their figures of one unit."""
 COLUMNS: dict[str, StoredColumn] = {
     "open": StoredColumn(unit=PRICE, read=lambda x: x.open),
     "high": StoredColumn(unit=PRICE, read=lambda x: x.high),
@@ -108,6 +130,9 @@ COLUMNS: dict[str, StoredColumn] = {
     "vwap": StoredColumn(unit=PRICE, read=_vwap),
     "volume": StoredColumn(unit=SHARES, read=lambda x: x.volume),
     "turnover": StoredColumn(unit=CURRENCY, read=lambda x: x.turnover),
+    "bars_so_far": StoredColumn(unit=SESSIONS, read=_bars_so_far),
+    "sector_known": StoredColumn(unit=ONE, read=_sector_known),
+    "market_level": StoredColumn(unit=ONE, read=_market_level, market=True),
     **{
         f"market_{name}": StoredColumn(unit=unit, read=_market(name), market=True)
         for name, unit in (
@@ -116,14 +141,9 @@ COLUMNS: dict[str, StoredColumn] = {
         )
     },
     **{
-        f"margin.{side}": StoredColumn(unit=SHARES, read=_of_stocks("margin", side), source="margin")
-        for side in ("long", "short")
-    },
-    **{
-        f"statements.{name}": StoredColumn(
-            unit=CURRENCY, read=_of_stocks("statements", name), source="statements"
-        )
-        for name in _STATEMENT
+        f"{table}.{name}": StoredColumn(unit=unit, read=_of_stocks(table, name), source=table)
+        for table, unit, names in _OF_STOCKS
+        for name in names.split()
     },
     **{
         f"short.{name}": StoredColumn(unit=CURRENCY, read=_of_sectors("short", name), source="short")

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from engine.data.panel import DensePanel
 from engine.data.universe import MARKET_SERIES
-from engine.features import rolling
-from engine.features.feature import log
 
 Array = NDArray[np.float64]
 _T = TypeVar("_T")
@@ -82,107 +80,9 @@ class Context:
         """``[N, S]``: value traded in the quote currency, NaN without a bar."""
         return self._table("turnover")
 
-    @property
-    def return_NS(self) -> Array:
-        """``[N, S]``: close[t] / close[t-1] - 1; NaN unless both sessions have a bar."""
-        return self.once("return", lambda: self.total_return(1))
-
-    @property
-    def log_close(self) -> Array:
-        """``[N, S]``: natural logarithm of the close; NaN without a bar."""
-        return self.once("log close", lambda: np.log(self.close))
-
-    @property
-    def log_volume(self) -> Array:
-        """``[N, S]``: natural logarithm of the volume; NaN without volume."""
-        return self.once("log volume", lambda: log(self.volume))
-
     def market(self, name: str) -> Array:
         """``[S]``: one of `engine.data.universe.MARKET_SERIES`."""
         return np.asarray(self.market_KS[MARKET_SERIES.index(name)])
-
-    @property
-    def market_S(self) -> Array:
-        """``[S]``: daily market return as a fraction: the index, or the mean over the members of the
-        session before.
-        """
-        return self.market("return")
-
-    @property
-    def market_level_S(self) -> Array:
-        """``[S]``: market index rebuilt from its returns, 1 at the start; a NaN return leaves it."""
-        return np.asarray(np.cumprod(1.0 + np.nan_to_num(self.market_S)))
-
-    @property
-    def overnight_NS(self) -> Array:
-        """``[N, S]``: open[t] / close[t-1] - 1; NaN where either is missing."""
-        return self.once("overnight", lambda: self.open / rolling.shift(self.close, 1) - 1.0)
-
-    @property
-    def intraday_NS(self) -> Array:
-        """``[N, S]``: close[t] / open[t] - 1; NaN where either is missing."""
-        return self.once("intraday", lambda: self.close / self.open - 1.0)
-
-    @property
-    def sector_return_NS(self) -> Array:
-        """``[N, S]``: `sector_mean` of the daily returns."""
-        return self.once("sector return", lambda: self.sector_mean(self.return_NS))
-
-    @property
-    def residual_NS(self) -> Array:
-        """``[N, S]``: return less beta60 (of the session before; 1 where unknown) times the market's."""
-
-        def compute() -> Array:
-            beta_NS = rolling.shift(self.beta(60), 1)
-            return self.return_NS - np.where(np.isfinite(beta_NS), beta_NS, 1.0) * self.market_S
-
-        return self.once("residual", compute)
-
-    def total_return(self, sessions: int) -> Array:
-        """``[N, S]``: close[t] / close[t - sessions] - 1; NaN unless both have a bar."""
-        if sessions == 1:
-            return self.close / rolling.shift(self.close, 1) - 1.0
-        return self.once(
-            ("total return", sessions),
-            lambda: self.close / rolling.shift(self.close, sessions) - 1.0,
-        )
-
-    def sum_of(self, x_NS: Array, sessions: int) -> Array:
-        """``[N, S]``: window mean times its length, a sum that counts missing sessions as average."""
-        return rolling.mean(x_NS, sessions) * sessions
-
-    def mean_close(self, window: int) -> Array:
-        """``[N, S]``: mean close of the last ``window`` sessions; NaN as in `rolling`."""
-        return self.once(("mean close", window), lambda: rolling.mean(self.close, window))
-
-    def mean_volume(self, window: int) -> Array:
-        """``[N, S]``: mean volume of the last ``window`` sessions; NaN as in `rolling`."""
-        return self.once(("mean volume", window), lambda: rolling.mean(self.volume, window))
-
-    def volatility(self, window: int) -> Array:
-        """``[N, S]``: standard deviation of the last ``window`` daily returns; NaN as in `rolling`."""
-        return self.once(("volatility", window), lambda: rolling.std(self.return_NS, window))
-
-    def highest(self, window: int) -> Array:
-        """``[N, S]``: highest high of the last ``window`` sessions; NaN as in `rolling`."""
-        return self.once(("highest", window), lambda: rolling.maximum(self.high, window))
-
-    def lowest(self, window: int) -> Array:
-        """``[N, S]``: lowest low of the last ``window`` sessions; NaN as in `rolling`."""
-        return self.once(("lowest", window), lambda: rolling.minimum(self.low, window))
-
-    def beta(self, window: int) -> Array:
-        """``[N, S]``: slope of the daily return on the market's; NaN as in `rolling`."""
-        return self._on_market(window)[0]
-
-    def market_correlation(self, window: int) -> Array:
-        """``[N, S]``: correlation of the daily return and the market's; NaN as in `rolling`."""
-        return self._on_market(window)[1]
-
-    def _on_market(self, window: int) -> tuple[Array, Array]:
-        return self.once(
-            ("on market", window), lambda: rolling.regression(self.return_NS, self.market_S, window)
-        )
 
     def sector_mean(self, x_NS: Array) -> Array:
         """``[N, S]``: mean over the other stocks of the stock's sector that were members of the session

@@ -68,15 +68,19 @@ class Node:
             yield from argument.walk()
 
 
-def parse(text: str, where: str = "expression") -> Node:
-    """The typed expression. ConfigError with the column of the text, and the near name of a misspelt one."""
-    return _Parser(text, where).parsed()
+def parse(text: str, where: str = "expression", named: Mapping[str, Node] | None = None) -> Node:
+    """The typed expression. ConfigError with the column of the text, and the near name of a misspelt one.
+
+    ``named``: expressions that the text may use by name; a stored column of that name goes before.
+    """
+    return _Parser(text, where, named or {}).parsed()
 
 
 @dataclass(frozen=True, slots=True)
 class _Parser:
     text: str
     where: str
+    named: Mapping[str, Node]
 
     def parsed(self) -> Node:
         if len(self.text) > _LONGEST_TEXT:
@@ -151,8 +155,10 @@ class _Parser:
 
     def _column(self, tree: ast.expr, name: str) -> Node:
         column = COLUMNS.get(name)
+        if column is None and name in self.named:
+            return self.named[name]
         if column is None:
-            self._unknown(tree, "no column is named", name, list(COLUMNS))
+            self._unknown(tree, "no column is named", name, [*COLUMNS, *self.named])
         return Node(
             key=name,
             unit=column.unit,

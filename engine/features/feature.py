@@ -1,6 +1,6 @@
 """One named input of the network: what it is, what it needs, and the function that computes it."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +24,7 @@ class Feature:
     name: str
     family: str
     formula: str
-    """Letters as in `engine.features.catalog`."""
+    """In the language of `docs/features.md`, or in words."""
     unit: str
     lookback: int
     """Sessions before t that the value can depend on."""
@@ -56,7 +56,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What the features of one family have in common; calling it makes a feature, so each is one row."""
+    """What the features of a table have in common; calling it makes a feature, so each is one row."""
 
     name: str
     prefix: str = ""
@@ -64,8 +64,6 @@ class Family:
     source: str = "bars"
     published: str = AT_CLOSE
     scope: _Scope = "stock"
-    own: bool = True
-    """As `Feature.own`; never true of market scope."""
 
     def __call__(
         self,
@@ -75,12 +73,9 @@ class Family:
         lookback: int,
         compute: Callable[["Context"], _Array],
         *,
-        core: bool = False,
-        depth: int = 1,
         scope: _Scope | None = None,
     ) -> Feature:
         """The feature of that name; ``lookback`` in sessions."""
-        scope = scope or self.scope
         return Feature(
             name=self.prefix + name,
             family=self.name,
@@ -88,43 +83,10 @@ class Family:
             unit=unit,
             lookback=lookback,
             compute=compute,
-            scope=scope,
+            scope=scope or self.scope,
             source=self.source,
             published=self.published,
-            core=core,
-            depth=depth,
-            own=self.own and scope == "stock",
         )
-
-    def over(
-        self,
-        windows: Iterable[int],
-        name: str,
-        formula: str,
-        unit: str,
-        compute: Callable[["Context", int], _Array],
-        *,
-        before: int = 0,
-        core: Collection[int] = (),
-        depth: int = 1,
-    ) -> tuple[Feature, ...]:
-        """One feature for each window, in sessions; ``{w}`` in name and formula is the window.
-
-        The look-back is the window and ``before`` sessions more. ``core`` names the windows that are core.
-        """
-
-        def make(w: int) -> Feature:
-            return self(
-                name.format(w=w),
-                formula.format(w=w),
-                unit,
-                w + before,
-                lambda x: compute(x, w),
-                core=w in core,
-                depth=depth,
-            )
-
-        return tuple(make(w) for w in windows)
 
 
 def log(x: _Array) -> _Array:

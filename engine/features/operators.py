@@ -174,6 +174,8 @@ OPERATORS: dict[str, Operator] = {
                     _trend, pick=2),
     "Corr": _window("1", "Pearson correlation of the pairs both valid, from 3 on; NaN if either is "
                     "constant", "pair", _pair, takes="xxw", pick=1),
+    "Beta": _window("x/y", "slope of the first on the second, of the pairs both valid, from 3 on; NaN if the "
+                    "second is constant", "pair", _pair, takes="xxw"),
     "Cov": _window("xy", "covariance of the pairs both valid, divisor n - 1 (ddof 1), from 3 on; NaN if "
                    "the second is constant", "cov", _covariance, takes="xxw"),
     "Rank": _window("1", "rank of the newest among the valid entries / their number, ties averaged; NaN "
@@ -188,6 +190,10 @@ OPERATORS: dict[str, Operator] = {
                       _place(1.0)),
     "IdxMin": _window("sessions", "place of the smallest, 1 = oldest; the first of equal ones",
                       "idxmin", _place(-1.0)),
+    "SinceMax": _window("sessions", "sessions since the largest, 0 = newest; the latest of equal ones",
+                        "sincemax", Kernel(order.since_rows, 1, (1.0, True))),
+    "SinceMin": _window("sessions", "sessions since the smallest, 0 = newest; the latest of equal ones",
+                        "sincemin", Kernel(order.since_rows, 1, (-1.0, True))),
     "Count": _window("sessions", "number of valid entries; NaN before the first full window only",
                      "count", _each(_count)),
     "EMA": _window("x", "exponential mean, alpha = 2 / (w + 1), memory of 6 w sessions; NaN where the "
@@ -196,15 +202,24 @@ OPERATORS: dict[str, Operator] = {
     "Abs": _of("x", "x", "absolute value", np.abs, steps.ABS),
     "Sign": _of("x", "1", "-1, 0 or 1", np.sign),
     "Log": _of("x", "1", "natural logarithm; NaN where x is not positive", log),
+    "Log1p": _of("x", "1", "natural logarithm of 1 + x, exact for small x", np.log1p),
     "Power": _of("xy", "x^y", "x to the power y; NaN where that is no number", lambda x, y: x**y),
     "Greater": _of("xx", "=", "the larger of both; NaN if either is", np.maximum, steps.GREATER),
     "Less": _of("xx", "=", "the smaller of both; NaN if either is", np.minimum, steps.LESS),
     "If": _of("cxx", "=", "the second where the first is true, else the third; NaN where that is unknown",
               _if),
+    "When": _of("cx", "=", "the second where the first is true; NaN elsewhere",
+                lambda c, x: np.asarray(np.where(c == 1.0, x, np.nan))),
+    "Known": _of("x", "truth", "1 where x is a finite number, else 0; never NaN",
+                 lambda x: np.isfinite(x).astype(np.float64)),
+    "Fill": _of("xx", "=", "x, and the second where x is NaN or infinite",
+                lambda x, y: np.asarray(np.where(np.isfinite(x), x, y))),
     "CSRank": Operator(takes="x", unit="1", across="bars", run=_rank_of_day, about="rank within the day "
                        "among its members / their number, ties averaged; NaN for others"),
-    "Neutral": Operator(takes="x", unit="x", across=SECTORS, about="x less the mean of the other members "
-                        "of its sector; NaN where the sector is unknown or has no other",
+    "SectorMean": Operator(takes="x", unit="x", across=SECTORS, about="mean of the other members of its "
+                           "sector; NaN where the sector is unknown or has no other",
+                           run=lambda x, x_NS: x.sector_mean(x_NS)),
+    "Neutral": Operator(takes="x", unit="x", across=SECTORS, about="x - SectorMean(x)",
                         run=lambda x, x_NS: x_NS - x.sector_mean(x_NS)),
     "+": _of("xx", "=", "sum", np.add, steps.ADD),
     "-": _of("xx", "=", "difference", np.subtract, steps.SUBTRACT),

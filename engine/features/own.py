@@ -6,7 +6,6 @@ which ``{w}`` stands for each window.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from engine.config import FeatureConfig
 from engine.errors import ConfigError
-from engine.features.context import Array, Context
+from engine.features.context import Context
+from engine.features.expressed import expressed, named_parts, with_parts
 from engine.features.expression import Node, parse
-from engine.features.feature import AT_CLOSE, Feature
+from engine.features.feature import Feature
 from engine.features.own_code import by_code
 from engine.features.plan import Plan
 from engine.files import parse_toml, text_digest
@@ -28,9 +28,6 @@ from engine.records.features import CODE, FOLDER
 OWN = "own"
 """Family of features whose file has only one."""
 _PAGE = "docs/features.md"
-_SCALE = 252
-"""Sessions that scaling a market-scope feature looks back further."""
-_PUBLISHED = "what its table had published by the close"
 _Scope = Literal["stock", "market"]
 
 
@@ -40,6 +37,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     expression: str = ""
     features: dict[str, str] = {}
     """Of a set: name after that of the file -> expression."""
+    parts: dict[str, str] = {}
+    """Names that the expressions, and later parts, may use -> what stands for each."""
     windows: tuple[int, ...] | str = ()
     """Sessions, or the first and the last of a range, as ``0..59``."""
     description: str = ""
@@ -76,7 +75,8 @@ def of_file(name: str, text: str) -> tuple[Feature, ...]:
             f"{where}: needs either `expression` or [features]", hint=f"{_PAGE} shows both"
         )
     texts = {name: file.expression} if file.expression else _set(name, file, where)
-    roots = {key: parse(one, f"{where}: {key}") for key, one in texts.items()}
+    named = named_parts(file.parts, f"{where}: ")
+    roots = {key: parse(one, f"{where}: {key}", named) for key, one in texts.items()}
     plan = Plan(tuple(roots.values()))
     family, digest = (OWN if file.expression else name), text_digest(text)
 
@@ -85,11 +85,16 @@ def of_file(name: str, text: str) -> tuple[Feature, ...]:
     ) -> None:
         plan.fill([roots[name] for name in names], x, out_FNT, feature, stock)
 
+    for key, root in roots.items():
+        _check_scope(f"{where}: {key}", root, file.scope)
     return tuple(
-        replace(
-            _feature(
-                key, family, " ".join(texts[key].split()), file.scope, plan, root, where, digest
-            ),
+        expressed(
+            root,
+            plan,
+            name=key,
+            family=family,
+            formula=with_parts(texts[key], file.parts),
+            text=digest,
             together=together,
         )
         for key, root in roots.items()
@@ -120,41 +125,9 @@ def _windows(given: tuple[int, ...] | str, where: str) -> tuple[int, ...]:
     return found
 
 
-def _feature(
-    name: str,
-    family: str,
-    formula: str,
-    scope: _Scope,
-    plan: Plan,
-    root: Node,
-    where: str,
-    text: str,
-) -> Feature:
+def _check_scope(where: str, root: Node, scope: _Scope) -> None:
+    """ConfigError unless the file says whether its features are the same for all stocks."""
     if root.market != (scope == "market"):
         told = "is the same for all stocks" if root.market else "differs from stock to stock"
         other = "market" if root.market else "stock"
-        raise ConfigError(
-            f"{where}: {name} {told}, scope is {scope}", hint=f'write scope = "{other}"'
-        )
-    market = scope == "market"
-
-    def compute(x: Context) -> Array:
-        value_NS = plan.value(root, x)
-        if np.isinf(value_NS).any():
-            value_NS = np.where(np.isinf(value_NS), np.nan, value_NS)
-        return value_NS[0] if market else value_NS
-
-    return Feature(
-        name=name,
-        family=family,
-        formula=formula,
-        unit="0 or 1" if root.truth else root.unit.text() if root.unit else "1",
-        lookback=plan.lookback(root) + (_SCALE if market else 0),
-        compute=compute,
-        scope=scope,
-        source="+".join(sorted(root.sources)) or "bars",
-        published=_PUBLISHED if root.sources else AT_CLOSE,
-        depth=max(1, root.depth),
-        own=root.own and not market,
-        text=text,
-    )
+        raise ConfigError(f"{where} {told}, scope is {scope}", hint=f'write scope = "{other}"')

@@ -18,36 +18,46 @@ from engine.features.rolling import needed
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The parts of several expressions that belong together: what several need is computed once a context,
-    and windows over the same series in one pass. So a value's last bits depend on the whole plan.
+    and, if ``grouped``, windows over the same series in one pass. Then a value's last bits depend on the
+    whole plan; else they are those of the expression alone.
 
     Plans are equal to themselves alone: a context remembers by plan, and another has other windows.
     """
 
     roots: tuple[Node, ...]
+    grouped: bool = True
     _windows: dict[str, list[int]] = field(default_factory=dict)
     _shared: set[str] = field(default_factory=set)
     _passes: "dict[tuple[str, ...], Pass]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = [node for root in self.roots for node in root.walk()]
-        for node in parts:
-            if node.group and node.own:
-                windows = self._windows.setdefault(node.group, [])
+        parts: dict[str, Node] = {}
+        for node in (node for root in self.roots for node in root.walk()):
+            parts[self._key(node)] = node
+            if node.group:
+                windows = self._windows.setdefault(self._key(node), [])
                 windows += [int(node.number)] if int(node.number) not in windows else []
-        count = Counter(node.key for node in parts)
+        used = [*self.roots, *(one for node in parts.values() for one in node.arguments)]
+        count = Counter(self._key(node) for node in used)
         self._shared.update(key for key, times in count.items() if times > 1)
+
+    def _key(self, node: Node) -> str:
+        """The part's own key; of a window that of all which are computed with it."""
+        if not node.group:
+            return node.key
+        return node.group if self.grouped and node.own else f"{node.group}{node.number:g}"
 
     def lookback(self, node: Node) -> int:
         """Sessions before t on which the last bit of a value may depend, with what is computed beside it."""
         before = max((self.lookback(argument) for argument in node.arguments), default=0)
         own = node.lookback - max((argument.lookback for argument in node.arguments), default=0)
-        if windows := self._windows.get(node.group):
+        if windows := self._windows.get(self._key(node)):
             own += max(windows) - int(node.number) if "ema" not in node.group else 0
         return before + own
 
     def windows(self, node: Node) -> list[int]:
         """The windows that are computed with that of the part."""
-        return self._windows.get(node.group, [int(node.number)])
+        return self._windows.get(self._key(node), [int(node.number)])
 
     def fill(
         self,
@@ -88,7 +98,7 @@ class Plan:
         return operator.run(*values, *([int(node.number)] if "n" in operator.takes else []))
 
     def _window(self, node: Node, x: Context) -> Array:
-        operator, group = node.operator, node.group
+        operator, key = node.operator, self._key(node)
         assert operator is not None
         assert operator.rolled is not None
         rolled = operator.rolled
@@ -96,11 +106,12 @@ class Plan:
 
         def compute() -> Sequence[Sequence[Array]]:
             values = [self.value(one, x) for one in node.arguments]
-            shape = np.broadcast_shapes(*(np.shape(value) for value in values))
-            return rolled(*(_whole(value, shape) for value in values), windows, *node.share)
+            first = _whole(values[0], np.broadcast_shapes(*(np.shape(value) for value in values)))
+            # A kernel of pairs takes one partner of all rows; a number has none to take.
+            others = [value if value.ndim else _whole(value, first.shape) for value in values[1:]]
+            return rolled(first, *others, windows, *node.share)
 
-        several = len(windows) > 1 or node.key in self._shared or group in self._windows
-        results = x.once((self, group), compute) if several else compute()
+        results = x.once((self, key), compute) if key in self._shared else compute()
         found = results[operator.pick][windows.index(int(node.number))]
         return found if operator.power == 1.0 else found**operator.power
 

@@ -1,6 +1,6 @@
 """`audit`: proves on altered futures that nothing sees ahead; names what does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.fit import start_runtime
 from engine.stages.identity import input_rules, kept_model
 from engine.stages.load import load_dataset
-from engine.stages.text import table
+from engine.stages.text import next_step, table
 from engine.training.scoring import score_days
 
 _SCORED_DAYS = 4
@@ -66,12 +66,12 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
     record.write(path, found)
     return Outcome(
         json=record.as_json(found),
-        text=_text(found, path),
+        text=_text(found, path, context.configured),
         exit_code=0 if found.passed else GateError.exit_code,
     )
 
 
-def _text(found: AuditResult, path: Path) -> str:
+def _text(found: AuditResult, path: Path, configured: Sequence[str]) -> str:
     words = {True: "ok", False: "LEAK", None: "-"}
     rows = [[check.name, words[check.passed], check.detail] for check in found.checks]
     part = found.sample
@@ -86,7 +86,7 @@ def _text(found: AuditResult, path: Path) -> str:
             *(f"note: {note}" for note in found.notes),
             "",
             f"written to {path}",
-            *(["next: `atft-tui train`"] if found.passed and not found.run else []),
+            *([next_step("preflight", configured)] if found.passed and not found.run else []),
         ]
     )
 

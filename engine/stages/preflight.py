@@ -16,6 +16,7 @@ from engine.config.file import PRESETS, override, resolve_new
 from engine.data.calendar import calendar_span
 from engine.data.load import StoredPanel, open_panel
 from engine.dataset.batch import Batch
+from engine.dataset.split import room_for
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
@@ -33,7 +34,7 @@ from engine.runs.sink import NullSink
 from engine.stages.capacity import GIB, Needs, batch_of_shapes, capacity, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.load import require_neutral
-from engine.stages.text import table
+from engine.stages.text import next_step, table
 from engine.training.device import apply_mode, choose_device, physical_cores
 from engine.training.passes import StepPass, open_pass
 
@@ -69,7 +70,8 @@ def preflight(context: StageContext) -> Outcome:
         header=["", "what", "value", "hint"],
     )
     others = "".join(f"preset {one.name}: {one.line}\n" for one in presets)
-    return Outcome(json=record.as_json(found), text=f"{text}\n{others}next: `atft-tui train`")
+    after = next_step("train", context.configured)
+    return Outcome(json=record.as_json(found), text=f"{text}\n{others}{after}")
 
 
 def _torch() -> PreflightRow:
@@ -93,14 +95,12 @@ def _jobs_row(config: Config, needs: Needs, free: float) -> PreflightRow:
     return PreflightRow("jobs", f"{found.jobs} at a time: {found.why}", "ok", hint)
 
 
-def _time_row(steps: int, sessions: int, each: float, device: str) -> PreflightRow:
+def _time_row(demand: "_Demand", sessions: int, each: float, device: str) -> PreflightRow:
     """How long the network's epochs take at most. ``each``: seconds of a step, timed now."""
-    if not steps:
-        what, key = (
-            f"of {sessions:,} sessions none is left to train on",
-            "split.validation_sessions",
-        )
-        return PreflightRow("time", what, "stop", f"lower split.test_sessions or {key}")
+    if not demand.steps:
+        what = f"of {sessions:,} sessions none is left to train on"
+        return PreflightRow("time", what, "stop", room_for(demand.usable, demand.config.split))
+    steps = demand.steps
     value = f"at most {told_duration(each * steps)}: {steps:,} steps of {each:.2g} s on {device}"
     hint = "the network's phases to their last epoch, most end early; its rivals come on top"
     return PreflightRow("time", value, "ok", hint)
@@ -122,6 +122,8 @@ class _Demand:
     n_features: int
     stocks: int
     """Of a day, mean over the sessions, rounded up."""
+    usable: int
+    """Sessions after a stock's first year."""
     steps: int
     """Most steps; 0: no day is left to train on."""
     tensor: int
@@ -137,9 +139,10 @@ class _Demand:
         itemsize = 2 if config.features.dtype == "float16" else 4
         tensor = quality.sessions * quality.symbols * len(chosen) * itemsize
         stocks = -(-quality.rows_out // max(quality.sessions, 1))
+        usable = max(0, quality.sessions - config.universe.min_history)
         return cls(
-            config=config, n_features=len(chosen), stocks=stocks, tensor=tensor,
-            steps=_most_steps(config, quality.sessions),
+            config=config, n_features=len(chosen), stocks=stocks, tensor=tensor, usable=usable,
+            steps=_most_steps(config, usable),
             needs=Needs.of(config, tensor=tensor, n_features=len(chosen), stocks=stocks),
         )  # fmt: skip
 
@@ -168,7 +171,7 @@ def _data(context: StageContext) -> tuple[list[PreflightRow], tuple[PresetEstima
         time = PreflightRow("time", "not known without the device", "ok")
     else:
         each = demand.step_seconds(device, _TIMED) if demand.steps else math.nan
-        time = _time_row(demand.steps, panel.report.sessions, each, str(device))
+        time = _time_row(demand, panel.report.sessions, each, str(device))
         presets = tuple(_estimates(context, panel, device, demand.estimate(each)))
     memory_hint = "lower training.days_per_step or the size of the universe"
     stored = 1.2 * demand.tensor + demand.needs.disk + 0.2 * GIB

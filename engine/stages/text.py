@@ -1,5 +1,6 @@
 """Plain-text tables for people; numbers always with their uncertainty."""
 
+import shlex
 from collections.abc import Sequence
 
 from engine.records.comparison import RankICGap, RankICLevel
@@ -30,6 +31,11 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None)
 def line(found: RankICSummary | RankICLevel | RankICGap | None) -> str:
     """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``, or as the figures say it; a dash where there are none."""
     return DASH if found is None else found.line
+
+
+def next_step(command: str, configured: Sequence[str]) -> str:
+    """The line that names the command to come, under the settings of the one that ended."""
+    return f"next: `atft-tui {shlex.join((command, *configured))}`"
 
 
 def of_oracle(found: TrainResult, figures: RankICSummary | None) -> str:

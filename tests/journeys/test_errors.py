@@ -93,6 +93,7 @@ def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     assert (told.code, "beta_60 is not among the 1 feature" in told.json["error"]) == (6, True)
     short = atft_here(market, "preflight", *SETTINGS, "--set", "split.test_sessions=500")
     assert (short.code, "none is left to train on" in short.err) == (6, True)
+    assert "split.test_sessions=" in short.err
     refused = atft_here(market, "preflight", "--device", "cuda", "--json")
     if refused.code:
         assert refused.code == 6

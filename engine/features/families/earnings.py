@@ -20,7 +20,6 @@ _earnings = Family(
     prefix="earnings_",
     source="earnings",
     published="the day the schedule was published, or the next session if after the close",
-    own=False,
 )
 _SAME = 45
 """Calendar days within which two dates mean the same announcement."""

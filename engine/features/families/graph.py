@@ -1,9 +1,10 @@
 """A stock's place in the newest graph, and what the stocks it listens to have done."""
 
+from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature
 
-_graph = Family(name="graph", source="graph", own=False)
+_graph = Family(name="graph", source="graph")
 _REBUILD = 64
 """A graph is at most this old; its correlations reach back `graph.window` sessions further."""
 _REACH = 252 + _REBUILD
@@ -18,9 +19,13 @@ def _near(x: Context, values: Array) -> Array:
     return x.neighbours(values)
 
 
+def _return(x: Context, sessions: int) -> Array:
+    return x.close / rolling.shift(x.close, sessions) - 1.0
+
+
 def _neighbour_return(n: int) -> Feature:
     def compute(x: Context) -> Array:
-        return _near(x, x.total_return(n))
+        return _near(x, _return(x, n))
 
     return _graph(f"neighbour_return_{n}", f"their mean return_{n}", "fraction", _REACH, compute)
 
@@ -33,8 +38,8 @@ FEATURES: tuple[Feature, ...] = (
     _figure("clustering", "share of pairs of them of which one listens to the other", "0..1"),
     _figure("kept_share", "share of them that the graph before had too", "0..1"),
     _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", _REACH,
-           lambda x: _near(x, x.return_NS)),
+           lambda x: _near(x, _return(x, 1))),
     _neighbour_return(5), _neighbour_return(20),
     _graph("neighbour_relative_5", "their mean return_5 less its own", "fraction", _REACH,
-           lambda x: _near(x, x.total_return(5)) - x.total_return(5)),
+           lambda x: _near(x, _return(x, 5)) - _return(x, 5)),
 )  # fmt: skip

@@ -24,7 +24,6 @@ _margin = Family(
     prefix="margin_",
     source="margin",
     published="J-Quants: Tuesday 16:30 after the week, so Wednesday's close; else a week after the date",
-    own=False,
 )
 _REACH = 60
 """Sessions back in which a position's date must lie to be set against today's volume."""

@@ -17,7 +17,6 @@ _short = Family(
     prefix="short_",
     source="short",
     published="after the close of the session, so the session after",
-    own=False,
 )
 _Figure = Callable[[Rows], Array]
 

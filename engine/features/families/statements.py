@@ -30,7 +30,6 @@ _statements = Family(
     prefix="statement_",
     source="statements",
     published="day of disclosure if before the close, else the next session",
-    own=False,
 )
 _DECAY = 5.0
 """Weekdays in which the attention after a disclosure falls to 1/e."""

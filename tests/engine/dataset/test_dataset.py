@@ -17,7 +17,7 @@ from engine.dataset.batch import (
     targets,
 )
 from engine.dataset.loader import _epoch_steps, prefetch
-from engine.dataset.split import inner_folds, refit_split, single_split, walk_forward
+from engine.dataset.split import inner_folds, refit_split, room_for, single_split, walk_forward
 from engine.errors import DataError
 from tests.conftest import World
 
@@ -103,6 +103,13 @@ def test_too_short_a_history_says_what_is_needed(world: World) -> None:
     with pytest.raises(DataError, match="needed") as caught:
         single_split(world.features, SplitConfig(validation_sessions=400, test_sessions=400), 10)
     assert "split.validation_sessions" in caught.value.hint
+
+
+def test_the_days_that_fit_leave_half_of_the_room_for_training() -> None:
+    """248 sessions less 60 and two embargoes of 21 are 146, a quarter of them 36; 181 leave 19."""
+    config = SplitConfig()
+    assert room_for(248, config).startswith("`--set split.validation_sessions=36 --set split.test_")
+    assert "universe.min_history" in room_for(181, config)
 
 
 def test_batch_rows_are_the_days_members_with_their_windows(world: World) -> None:

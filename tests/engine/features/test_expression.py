@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from engine.config import FeatureConfig
 from engine.errors import ConfigError
 from engine.features.catalog import asked_for, catalog_of, find, select
-from engine.features.columns import COLUMNS
+from engine.features.columns import COLUMNS, ONE
 from engine.features.compute import _reach
 from engine.features.context import Array, Context
 from engine.features.expression import parse
@@ -64,6 +65,10 @@ def test_a_line_by_hand() -> None:
     assert value("Count(close, 3)", x)[0] == pytest.approx([NAN, NAN, 3, 3, 2, 2], nan_ok=True)
     assert value("WMA(close, 2)", x)[0][1] == pytest.approx((10 + 2 * 11) / 3)
     assert value("-close", x)[0][0] == -10.0
+    assert value("SinceMax(close, 3)", flat)[0] == pytest.approx([NAN, NAN, 1, 0, 1], nan_ok=True)
+    assert value("SinceMin(close, 3)", flat)[0] == pytest.approx([NAN, NAN, 0, 1, 0], nan_ok=True)
+    assert value("Log1p(close / 10 - 2)", x)[0][0] == float("-inf")  # NaN once it is a feature
+    assert value("Log1p(close - 9)", x)[0][:2] == pytest.approx([np.log(2), np.log(3)])
 
 
 def test_truth_and_choice_by_hand() -> None:
@@ -77,6 +82,11 @@ def test_truth_and_choice_by_hand() -> None:
     assert value("If(close >= 11, close, 0)", x)[0] == pytest.approx(
         [0, 11, 12, 0, NAN, 12], nan_ok=True
     )
+    assert value("When(close >= 11, close)", x)[0] == pytest.approx(
+        [NAN, 11, 12, NAN, NAN, 12], nan_ok=True
+    )
+    assert value("Known(Ref(close, 1))", x)[0].tolist() == [0, 1, 1, 1, 1, 0]
+    assert value("Fill(close, 7)", x)[0].tolist() == [10, 11, 12, 9, 7, 12]
     assert value("close / (close - 10)", x)[0][:2] == pytest.approx([NAN, 11], nan_ok=True)
     assert value("Log(close - 10)", x)[0][:2] == pytest.approx([NAN, 0], nan_ok=True)
 
@@ -90,6 +100,8 @@ def test_across_the_day_by_hand() -> None:
     sectors = replace(x.dense, sector_N=np.array([0, 0, 1, -1], dtype=np.int16), sectors=("a", "b"))
     neutral = value("Neutral(close)", market.context(sectors, {}))
     assert neutral[:, 1] == pytest.approx([2.0, -2.0, NAN, NAN], nan_ok=True)
+    others = value("SectorMean(close)", market.context(sectors, {}))
+    assert others[:, 1] == pytest.approx([2.0, 4.0, NAN, NAN], nan_ok=True)
 
 
 def rolled(statistic: Callable[[pd.Series], float], fewest: int = 1) -> Callable[..., Array]:
@@ -171,9 +183,20 @@ def test_pairs_equal_their_plain_definition() -> None:
         assert whole > 100
 
 
+def test_a_slope_on_another_series_by_hand() -> None:
+    """Closes 1, 2, 4 on volumes 1, 2, 3: slope 1.5; on twice the volume half of it."""
+    x = small([[1.0, 2.0, 4.0]], [[1.0, 2.0, 3.0]])
+    assert value("Beta(close, volume, 3)", x)[0] == pytest.approx([NAN, NAN, 1.5], nan_ok=True)
+    assert value("Beta(close, 2 * volume, 3)", x)[0][2] == pytest.approx(0.75)
+    root = parse("Beta(close, volume, 3)")
+    assert root.unit is not None
+    assert root.unit.text() == "currency shares^-2"
+
+
 def test_every_operator_is_described_and_tried() -> None:
-    elsewhere = {"Ref", "Delta", "Corr", "Cov", "CSRank", "Neutral", "Abs", "Sign", "Log", "Power",
-                 "Greater", "Less", "If"}  # fmt: skip
+    elsewhere = {"Ref", "Delta", "Corr", "Cov", "Beta", "CSRank", "SectorMean", "Neutral", "Abs", "Sign",
+                 "Log", "Log1p", "Power", "Greater", "Less", "If", "When", "Known", "Fill", "SinceMax",
+                 "SinceMin"}  # fmt: skip
     named = {name for name in OPERATORS if name[0].isupper()}
     assert named == set(PLAIN) | elsewhere
     page = (Path(__file__).parents[3] / "docs/features.md").read_text(encoding="utf-8")
@@ -190,12 +213,33 @@ def test_every_column_can_be_read() -> None:
     bars, tables = market.world()
     x = market.context(bars, tables)
     for name, column in COLUMNS.items():
+        if column.source in ("valuation", "disclosures", "holdings"):
+            continue  # the synthetic market has none
         found = value(name, x)
         assert found.shape == (1 if column.market else len(bars.symbols), bars.dates_S.size), name
         seldom = name == "earnings.days_to"  # a date is published a month before it
         assert np.isfinite(found[:, 400:]).mean() > (0.25 if seldom else 0.5), name
     paid = bars.turnover_NS / bars.volume_NS
     np.testing.assert_allclose(value("vwap", x), paid, rtol=1e-12)
+
+
+def test_a_valuation_counts_from_its_publication_on() -> None:
+    """The rows of session 0 and of session 1 are published one session later; B has none."""
+    bars = dense(np.full((2, 4), 10.0), np.full((2, 4), 1000.0))
+    days = pl.Series(bars.dates_S).cast(pl.Date)
+    rows = {"date": days[:2], "available": days[1:3], "symbol": [bars.symbols[0]] * 2}
+    tables = {
+        "valuation": pl.DataFrame({**rows, "per": [12.0, 15.0], "market_cap": [5e6, 6e6]}),
+        "holdings": pl.DataFrame({**rows, "held": [1e4, 3e4], "outstanding": [5e5, 5e5]}),
+    }
+    x = market.context(bars, tables)
+    assert value("valuation.per", x)[0] == pytest.approx([NAN, 12, 15, 15], nan_ok=True)
+    assert np.isnan(value("valuation.per", x)[1]).all()
+    owned = parse("close * holdings.held / valuation.market_cap")
+    assert owned.sources == {"valuation", "holdings"}
+    assert owned.unit == ONE
+    assert Plan((owned,)).value(owned, x)[0] == pytest.approx([NAN, 0.02, 0.05, 0.05], nan_ok=True)
+    assert np.isnan(value("disclosures.documents", x)).all()
 
 
 def test_what_is_derived_from_the_text() -> None:
@@ -320,6 +364,21 @@ def test_a_file_gives_its_features_to_the_catalog() -> None:
     assert find("up", own("up", market_wide)).lookback == 5 + 252
 
 
+def test_parts_stand_for_their_text() -> None:
+    text = """
+    [parts]
+    r = "close / Ref(close, 1) - 1"
+    up = "r > 0.05"
+    [features]
+    share = "Mean(up, 2)"
+    """
+    feature = of_file("mine", text)[0]
+    assert feature.lookback == 3
+    assert feature.formula == "Mean(up, 2); up = r > 0.05, r = close / Ref(close, 1) - 1"
+    rises = feature.compute(small([[10.0, 11.0, 11.2, 13.0]]))[0]
+    assert rises == pytest.approx([NAN, NAN, 0.5, 0.5], nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -331,6 +390,10 @@ def test_a_file_gives_its_features_to_the_catalog() -> None:
         ('[features]\n"a{w}" = "Mean(close, {w})"', "windows"),
         ('windows = "5-9"\n[features]\n"a{w}" = "Mean(close, {w})"', "windows"),
         ('[features]\n"a b" = "close"', "no name"),
+        (
+            'expression = "two"\n[parts]\none = "two"\ntwo = "close"',
+            "one: column 1: no column .*'two'",
+        ),
         ('expression = "market_return"', "same for all stocks"),
         ('expression = "close"\nscope = "market"', "differs from stock to stock"),
     ],

@@ -82,7 +82,8 @@ def test_the_package_scores_a_day_as_the_walk_forward_did(
     desk, name, model = crowned
     assert (
         model.facts.words
-        == "blend of network x2, mlp x2, lightgbm, ridge, mlp-plain x2, ridge-plain"
+        == "blend of network x2, perceptron x2, LightGBM, ridge, perceptron (plain label) x2, "
+        "ridge (plain label)"
     )
     config = model.config()
     dataset = load_dataset(desk.context(), desk.context().sink, in_memory=False)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.config import Config
@@ -114,11 +115,17 @@ def test_an_audit_comes_back_as_it_was_and_a_damaged_one_names_the_field(tmp_pat
 
 
 def test_the_text_of_an_audit_names_every_leak() -> None:
-    lines = _text(FAILED, Path("w/audit.json")).splitlines()
+    lines = _text(FAILED, Path("w/audit.json"), ()).splitlines()
     assert lines[0].startswith("verdict: failed   45 columns of 40 stocks over 400 sessions")
     assert [line.split()[1] for line in lines[4:6]] == ["LEAK", "-"]
     assert "features: tomorrow  2026-01-05 A  changes" in lines
     assert lines[-3:] == ["note: adjusted", "", "written to w/audit.json"]
+
+
+def test_an_audit_that_passed_names_the_next_step_under_its_settings() -> None:
+    passed = msgspec.structs.replace(FAILED, verdict="passed", leaks=())
+    last = _text(passed, Path("w/audit.json"), ("--preset", "cpu-small")).splitlines()[-1]
+    assert last == "next: `atft-tui preflight --preset cpu-small`"
 
 
 def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:

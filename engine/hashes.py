@@ -59,7 +59,7 @@ _REMAKE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Inventory:
+class Inventory:
     """What one list says of the files that are there."""
 
     checked: int
@@ -106,7 +106,7 @@ def checked(path: Path) -> Path:
     return path
 
 
-def inventory(home: Path) -> _Inventory | None:
+def inventory(home: Path) -> Inventory | None:
     """Every listed file read and compared; None where there is no list."""
     if not (home / LIST).is_file():
         return None
@@ -122,7 +122,7 @@ def inventory(home: Path) -> _Inventory | None:
         except IntegrityError as error:
             faults.append(f"{error.message}; {error.hint}")
     found = {path.relative_to(home).as_posix() for path in _artefacts(home)}
-    return _Inventory(
+    return Inventory(
         checked=right,
         unlisted=tuple(sorted(found - known.keys())),
         missing=tuple(missing(home)),

@@ -66,7 +66,7 @@ _KNOWN: Mapping[str, Iterable[str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _FilesRead:
+class FilesRead:
     """Tables and how each of them was read."""
 
     raw: RawTables
@@ -89,7 +89,7 @@ def read_files(
     optional: Mapping[str, Path] | None = None,
     actions: Path | None = None,
     after: dt.date | None = None,
-) -> _FilesRead:
+) -> FilesRead:
     """Read and type the tables; only labels are cleaned here. Errors name file, line, column and value.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
@@ -124,7 +124,7 @@ def read_files(
         optional=extra,
         notes=notes,
     )
-    return _FilesRead(raw=raw, origin=origin, plans=plans)
+    return FilesRead(raw=raw, origin=origin, plans=plans)
 
 
 def _exchange(code: str, now: dt.datetime) -> Exchange:

@@ -53,7 +53,7 @@ _CRASH_ON_DELISTING = -0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SyntheticMarket:
+class SyntheticMarket:
     """A market as a source would deliver it, beside what only its maker knows."""
 
     raw: RawTables
@@ -83,7 +83,7 @@ class _Stocks:
     last: NDArray[np.int64]
 
 
-def generate(config: SyntheticConfig) -> _SyntheticMarket:
+def generate(config: SyntheticConfig) -> SyntheticMarket:
     """The whole market of one seed. Same config, same bytes."""
     rng = np.random.default_rng(config.seed)
     stocks = _draw_stocks(rng, config)
@@ -118,7 +118,7 @@ def generate(config: SyntheticConfig) -> _SyntheticMarket:
     )
     if config.optional_tables:
         raw = replace(raw, optional=optional_tables(raw, config.seed))
-    return _SyntheticMarket(raw=raw, cluster_N=stocks.cluster, symbols=symbols)
+    return SyntheticMarket(raw=raw, cluster_N=stocks.cluster, symbols=symbols)
 
 
 def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:

@@ -29,7 +29,7 @@ _TENSORS = (
 """Fields of a `Batch` that live on its device; ``weight_D`` too, where there is one."""
 
 
-class _Neighbours(NamedTuple):
+class Neighbours(NamedTuple):
     """Whom each row listens to, strongest first. A place without a neighbour names the row itself."""
 
     row_MK: NDArray[np.int64]
@@ -43,7 +43,7 @@ class _Neighbours(NamedTuple):
 
 def neighbour_table(
     edge_index_2E: NDArray[np.int64], edge_attr_EP: NDArray[np.float32], n_rows: int
-) -> _Neighbours:
+) -> Neighbours:
     """Edges (source row, target row) as a table with a line a target; a line keeps the order of its edges.
 
     K is the largest number of neighbours, at least 1.
@@ -60,7 +60,7 @@ def neighbour_table(
     attr_MP = np.zeros((n_rows * width, edge_attr_EP.shape[1]), dtype=np.float32)
     heard_M = np.zeros(n_rows * width, dtype=np.bool_)
     row_M[place_E], attr_MP[place_E], heard_M[place_E] = source_E, edge_attr_EP, True
-    return _Neighbours(
+    return Neighbours(
         row_MK=row_M.reshape(n_rows, width),
         attr_MKP=attr_MP.reshape(n_rows, width, -1),
         heard_MK=heard_M.reshape(n_rows, width),
@@ -136,7 +136,7 @@ class Batch:
         dates: tuple[dt.date, ...],
         sessions: tuple[int, ...],
         day_ptr: tuple[int, ...],
-        neighbours: _Neighbours,
+        neighbours: Neighbours,
         weight_D: Tensor | None = None,
         **rows: Tensor,
     ) -> Self:

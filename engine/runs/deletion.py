@@ -57,7 +57,7 @@ class _Mentions:
 
 
 @dataclass(frozen=True, slots=True)
-class _DeletionPlan:
+class DeletionPlan:
     """What would be deleted, and what else names it."""
 
     runs: tuple[Run, ...]
@@ -73,7 +73,7 @@ class _DeletionPlan:
         return "\n".join(lines)
 
 
-def plan(workspace: Path, runs: Sequence[Run]) -> _DeletionPlan:
+def plan(workspace: Path, runs: Sequence[Run]) -> DeletionPlan:
     """All of the runs or none: one at work is a LockedError, the source of the champion a GateError."""
     each = {run.id: run for run in runs}
     named = _mentions(workspace, each)
@@ -85,7 +85,7 @@ def plan(workspace: Path, runs: Sequence[Run]) -> _DeletionPlan:
                 f"{run.id} is the source of the champion: it stays while that trades",
                 hint="promote another run, or `atft-tui champion rollback`, then delete it",
             )
-    return _DeletionPlan(tuple(each.values()), named)
+    return DeletionPlan(tuple(each.values()), named)
 
 
 def delete(run: Run) -> int:

@@ -30,7 +30,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 _Kind = Literal["buy", "sell", "short", "cover"]
 
 
-class _Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``brokers/NAME.toml``: what a broker's file of orders looks like."""
 
     columns: tuple[tuple[str, str], ...]
@@ -87,7 +87,7 @@ def _broker_names(workspace: Path) -> list[str]:
     return sorted({ALPACA, *_TEMPLATES, *own})
 
 
-def find_template(workspace: Path, name: str) -> tuple[_Template, Path, bool]:
+def find_template(workspace: Path, name: str) -> tuple[Template, Path, bool]:
     """The workspace's template, its file, and whether it was written just now.
 
     UsageError for a name that nobody has, ConfigError for a file that is none.
@@ -102,13 +102,13 @@ def find_template(workspace: Path, name: str) -> tuple[_Template, Path, bool]:
         ours = resources.files("engine.signals") / "templates" / f"{name}.toml"
         write_text(path, ours.read_text(encoding="utf-8"), listed=False)
     try:
-        return msgspec.convert(read_toml(path), _Template), path, made
+        return msgspec.convert(read_toml(path), Template), path, made
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def csv_orders(
-    template: _Template, place: str, orders: Sequence[Order], tag: str, currency: str = ""
+    template: Template, place: str, orders: Sequence[Order], tag: str, currency: str = ""
 ) -> bytes:
     """The file of a broker. ConfigError for a template that cannot be, UsageError for an order that the
     broker would not take; both name it. ``place``: what the template is called in messages. ``tag``:
@@ -155,7 +155,7 @@ def alpaca_orders(orders: Sequence[Order], tag: str) -> bytes:
     return (strict_text(bodies, sort_keys=False) + "\n").encode()
 
 
-def _fields(template: _Template, part: _Part, number: int, tag: str) -> dict[str, str]:
+def _fields(template: Template, part: _Part, number: int, tag: str) -> dict[str, str]:
     order = part.order
     words = {
         "buy": template.buy,

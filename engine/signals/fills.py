@@ -61,7 +61,7 @@ class _FillRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _FillFile:
+class FillFile:
     """What a file says of one day."""
 
     rows: tuple[_FillRow, ...]
@@ -70,7 +70,7 @@ class _FillFile:
     notes: tuple[str, ...] = ()
 
 
-def read_fill_file(path: Path, columns: Mapping[str, str], day: str) -> _FillFile:
+def read_fill_file(path: Path, columns: Mapping[str, str], day: str) -> FillFile:
     """The fills of a day (ISO date); without a column of dates all rows are of it.
 
     ``columns``: our column (code, shares, price, side, date, commission) -> the file's, by the user.
@@ -118,7 +118,7 @@ def _table(text: str, separator: str, said: Mapping[str, str]) -> list[_Cells]:
     return found
 
 
-def _read(table: Sequence[_Cells], day: str) -> _FillFile:
+def _read(table: Sequence[_Cells], day: str) -> FillFile:
     numbers = [row.get(name, "") for _, row in table for name in ("shares", "price", "commission")]
     style = number_style([pl.Series(list(map(without_unit, numbers)), dtype=pl.String)])
     rows: list[_FillRow] = []
@@ -133,7 +133,7 @@ def _read(table: Sequence[_Cells], day: str) -> _FillFile:
         except BadValue as error:
             bad.append(f"line {line}: {error.why}")
     notes = (f"{others} rows are not of {day} and were left out",) if others else ()
-    return _FillFile(rows=tuple(rows), bad=tuple(bad), notes=notes)
+    return FillFile(rows=tuple(rows), bad=tuple(bad), notes=notes)
 
 
 def _row(line: int, cells: Mapping[str, str], style: NumberStyle) -> _FillRow | None:
@@ -193,7 +193,7 @@ def _day(text: str) -> str:
 
 
 def assigned(
-    orders: Sequence[Order], file: _FillFile, path: Path, market: str
+    orders: Sequence[Order], file: FillFile, path: Path, market: str
 ) -> tuple[list[OrderFill], list[str]]:
     """Each order with its fills, and notes. UsageError names every row that cannot be meant.
 

@@ -20,7 +20,7 @@ _PAGE = "docs/models.md"
 
 
 @dataclass(frozen=True, slots=True)
-class _OwnModel:
+class OwnModel:
     """A model of a user's module. Errors of its code name its file and line."""
 
     module: UserModule
@@ -59,7 +59,7 @@ class _OwnModel:
             self.inner.restore(state)
 
 
-class _TellingModel(_OwnModel):
+class _TellingModel(OwnModel):
     """One that tells what its columns add."""
 
     def contributions(self, day: Day, horizon: int) -> NDArray[np.float64]:
@@ -86,7 +86,7 @@ def own_model(name: str, workspace: Path | None) -> UserModule:
     return module
 
 
-def maker_of(module: UserModule) -> Callable[[], _OwnModel]:
+def maker_of(module: UserModule) -> Callable[[], OwnModel]:
     """What makes a new model, not fitted, of a user's module. UsageError where it defines none."""
     made = module.member("MODEL", wanted="a class with fit, score, state and restore", page=_PAGE)
     with module.calling("MODEL()"):
@@ -96,9 +96,9 @@ def maker_of(module: UserModule) -> Callable[[], _OwnModel]:
             "MODEL is no class, called without arguments, with fit, score, state and restore",
             page=_PAGE,
         )
-    kind = _TellingModel if callable(getattr(inner, "contributions", None)) else _OwnModel
+    kind = _TellingModel if callable(getattr(inner, "contributions", None)) else OwnModel
 
-    def make() -> _OwnModel:
+    def make() -> OwnModel:
         with module.calling("MODEL()"):
             return kind(module, cast(Callable[[], Model], made)())
 

@@ -48,7 +48,7 @@ _MOST_STOCKS = 10
 
 
 @dataclass(slots=True)
-class _PullReport:
+class PullReport:
     """What a pull did, for the run's summary."""
 
     tables: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Pull:
     now: dt.datetime
     """The time now, with its time zone."""
     stopped: Callable[[], bool] = lambda: False
-    report: _PullReport = field(init=False, default_factory=_PullReport)
+    report: PullReport = field(init=False, default_factory=PullReport)
     _parts: Parts = field(init=False)
     _rules: VendorRules = field(init=False)
     _first: dt.date = field(init=False)
@@ -92,7 +92,7 @@ class Pull:
             self.report.notes.append("J-Quants Free: the data end 12 weeks before today")
         self._rules = vendor_rules()
 
-    def run(self) -> _PullReport:
+    def run(self) -> PullReport:
         """Everything, table after table. The parts fetched before an exception stay."""
         if not self._sessions():
             raise DataError(

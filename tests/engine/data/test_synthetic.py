@@ -4,14 +4,14 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.config import SyntheticConfig
-from engine.data.synthetic import _CLUSTER_SIZE, _SyntheticMarket, generate
+from engine.data.synthetic import _CLUSTER_SIZE, SyntheticMarket, generate
 from engine.evaluation.rank_ic import rank_ic_series
 
 SMALL = SyntheticConfig(n_symbols=160, n_sessions=500, seed=3)
 
 
 @pytest.fixture(scope="module")
-def market() -> _SyntheticMarket:
+def market() -> SyntheticMarket:
     return generate(SMALL)
 
 
@@ -21,7 +21,7 @@ def wide(frame: pl.DataFrame, column: str) -> tuple[list[str], NDArray[np.float6
     return names, table.select(names).to_numpy()
 
 
-def oracle_rank_ic(market: _SyntheticMarket, horizon: int) -> NDArray[np.float64]:
+def oracle_rank_ic(market: SyntheticMarket, horizon: int) -> NDArray[np.float64]:
     """Oracle against close t+1 -> close t+1+h, computed here the plain way."""
     _, close = wide(market.raw.bars, "close")
     rows = market.oracle.filter(pl.col("horizon") == horizon)
@@ -31,7 +31,7 @@ def oracle_rank_ic(market: _SyntheticMarket, horizon: int) -> NDArray[np.float64
     return rank_ic_series(list(expected[:last]), list(future))
 
 
-def test_same_seed_same_bytes_and_another_seed_differs(market: _SyntheticMarket) -> None:
+def test_same_seed_same_bytes_and_another_seed_differs(market: SyntheticMarket) -> None:
     again = generate(SMALL)
     assert again.raw.bars.equals(market.raw.bars)
     assert again.oracle.equals(market.oracle)
@@ -39,7 +39,7 @@ def test_same_seed_same_bytes_and_another_seed_differs(market: _SyntheticMarket)
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 20])
-def test_oracle_ranks_future_returns(market: _SyntheticMarket, horizon: int) -> None:
+def test_oracle_ranks_future_returns(market: SyntheticMarket, horizon: int) -> None:
     daily = oracle_rank_ic(market, horizon)
     assert np.nanmean(daily) > 0.08
     assert np.nanmean(daily) > 5 * np.nanstd(daily) / np.sqrt(daily.size / horizon)
@@ -57,7 +57,7 @@ def test_the_network_carries_part_of_the_signal() -> None:
     assert np.nanmean(net) > 0.06
 
 
-def test_clusters_show_in_correlations_and_cross_sectors(market: _SyntheticMarket) -> None:
+def test_clusters_show_in_correlations_and_cross_sectors(market: SyntheticMarket) -> None:
     names, close = wide(market.raw.bars, "close")
     alive = np.isfinite(close).all(axis=0)
     returns = np.diff(np.log(close[:, alive]), axis=0)
@@ -76,7 +76,7 @@ def test_clusters_show_in_correlations_and_cross_sectors(market: _SyntheticMarke
     assert len(set(members)) > 2
 
 
-def test_bars_are_valid_and_some_stocks_come_and_go(market: _SyntheticMarket) -> None:
+def test_bars_are_valid_and_some_stocks_come_and_go(market: SyntheticMarket) -> None:
     bars = market.raw.bars
     assert bars.select((pl.col("low") > 0).all()).item()
     inside = pl.col("low") <= pl.min_horizontal("open", "close")

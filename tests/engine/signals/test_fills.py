@@ -13,7 +13,7 @@ from engine.records.orders import Order
 from engine.records.record import write
 from engine.records.seal import SealPlace
 from engine.records.shadow import ACTUAL, OrderFill, SessionFills, fills_path, read_fills
-from engine.signals.fills import _FillFile, assigned, read_fill_file
+from engine.signals.fills import FillFile, assigned, read_fill_file
 from engine.signals.shadow import Executed, running, shadow_row, totals
 from tests.engine.signals.test_orders import rules
 from tests.engine.signals.test_shadow import book, parts, prices
@@ -31,13 +31,13 @@ def order(code: str, side: Any, shares: int, close: float) -> Order:
 ORDERS = [order("AAPL", "buy", 100, 200.0), order("7203", "sell", 300, 2000.0)]
 
 
-def read(tmp_path: Path, text: str, encoding: str = "utf-8", **columns: str) -> _FillFile:
+def read(tmp_path: Path, text: str, encoding: str = "utf-8", **columns: str) -> FillFile:
     path = tmp_path / "fills.csv"
     path.write_bytes(text.encode(encoding))
     return read_fill_file(path, columns, DAY)
 
 
-def told(found: _FillFile) -> list[tuple[object, ...]]:
+def told(found: FillFile) -> list[tuple[object, ...]]:
     return [(row.line, row.code, row.side, row.shares, row.price) for row in found.rows]
 
 

@@ -11,9 +11,9 @@ import pytest
 from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.records.orders import Order
 from engine.signals.brokers import (
+    Template,
     _broker_names,
     _parts_of,
-    _Template,
     alpaca_orders,
     csv_orders,
     find_template,
@@ -39,7 +39,7 @@ COVER = order("6758", 300, -200.0)
 GROW = order("130A0", 100, 0.0)
 
 
-def rows(template: _Template, *told: Order) -> list[list[str]]:
+def rows(template: Template, *told: Order) -> list[list[str]]:
     """The lines of the file."""
     content = csv_orders(template, "my.toml", told, "2026-11-25-r0", "JPY")
     return list(csv.reader(io.StringIO(content.decode(template.encoding))))
@@ -115,7 +115,7 @@ def test_bodies_for_alpaca() -> None:
 )
 def test_a_template_that_cannot_be_is_named(change: dict[str, Any], problem: str) -> None:
     columns = (("code", "{code}"), ("side", "{side}"))
-    template = _Template(**{"columns": columns, **change})
+    template = Template(**{"columns": columns, **change})
     with pytest.raises(ConfigError, match=problem):
         csv_orders(template, "my.toml", [COVER], "2026-11-25-r0")
 

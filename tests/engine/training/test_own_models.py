@@ -16,7 +16,7 @@ from engine.cli import main
 from engine.errors import GateError, UsageError
 from engine.model_kit import Day, Days, LightGBMModel, RidgeModel, State
 from engine.training.model_contract import check_model
-from engine.training.own_models import FITS, _OwnModel, maker_of, makers, own_model
+from engine.training.own_models import FITS, OwnModel, maker_of, makers, own_model
 from engine.workspace_code import UserModule
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
@@ -122,7 +122,7 @@ class Odd(RidgeModel):
 def test_the_kit_finds_a_model_that_breaks_a_promise(fault: str, promise: str) -> None:
     odd = type("M", (Odd,), {"fault": fault})
     module = UserModule(kind="models", name="m", path=Path("m.py"), sha256="", module=math)
-    broken = [c for c in check_model(lambda: _OwnModel(module, odd())) if not c.passed]
+    broken = [c for c in check_model(lambda: OwnModel(module, odd())) if not c.passed]
     assert any(check.name.startswith(promise) for check in broken), broken
     assert all(check.detail for check in broken)
 

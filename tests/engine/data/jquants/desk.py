@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.config import JQuantsConfig
 from engine.data.jquants.client import PER_MINUTE, Api, Pace
 from engine.data.jquants.parts import read_jquants
-from engine.data.jquants.pull import Pull, _PullReport
+from engine.data.jquants.pull import Pull, PullReport
 from engine.data.store import PanelStore
 from engine.data.tables import RawTables
 from engine.runs.events import Noted, Warned
@@ -61,7 +61,7 @@ class Desk:
     def pull(
         self, *, key: str = KEY, today: dt.date | None = None, stopped: Callable[[], bool] | None = None,
         timeout: float = 5.0,
-    ) -> _PullReport:  # fmt: skip
+    ) -> PullReport:  # fmt: skip
         chosen = JQuantsConfig(
             plan=self.plan,
             base_url=self.server.url,
@@ -80,7 +80,7 @@ class Desk:
             stopped=stopped or (lambda: False),
         ).run()  # fmt: skip
 
-    def read(self, report: _PullReport) -> RawTables:
+    def read(self, report: PullReport) -> RawTables:
         return read_jquants(
             self.folder,
             first=dt.date.fromisoformat(self.first),
@@ -88,7 +88,7 @@ class Desk:
             notes=report.notes,
         )
 
-    def snapshot(self, report: _PullReport) -> str:
+    def snapshot(self, report: PullReport) -> str:
         return PanelStore(self.root / "data").save(self.read(report))
 
     def said(self, kind: type[Warned] | type[Noted]) -> list[str]:

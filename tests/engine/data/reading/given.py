@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.config import Market, ReadingConfig
-from engine.data.files_source import _FilesRead, read_files
+from engine.data.files_source import FilesRead, read_files
 from engine.stages.ingest_sources import parse_columns
 
 NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
@@ -38,7 +38,7 @@ def reading(
     *,
     after: dt.date | None = None,
     **settings: str,
-) -> _FilesRead:
+) -> FilesRead:
     return read_files(
         path, securities=None, index=None, columns=parse_columns(columns), market=market, now=NOW,
         settings=ReadingConfig.model_validate(settings), after=after,

@@ -68,8 +68,8 @@ def signals(
     """Score a session with the champion, make the book and its orders, and seal them with their card.
 
     A session that is sealed from the same inputs is answered again, word for word. Other inputs are
-    refused unless they are a revision with a reason. A past session is made as if nothing later were
-    known. Exit code 0 = TRADE, 6 = HOLD or STOP.
+    refused unless they are a revision with a reason, as an audit made since may be. A past session is made
+    as if nothing later were known. Exit code 0 = TRADE, 6 = HOLD or STOP.
     """
     if revise and not (reason or "").strip():
         raise UsageError("--revise needs a --reason", hint="say what changed")
@@ -181,13 +181,17 @@ def _sealed(
         if card is not None:
             return card
     there = seals.of(session)
-    if there:
-        if there[-1].manifest.same == gatherer.same:
-            sink.emit(Noted(message=f"{there[-1].name}: sealed before, from the same inputs"))
-            return there[-1]
-        if reason is None:
-            raise _differs(there[-1], gatherer)
+    known = there[-1] if there and there[-1].manifest.same == gatherer.same else None
+    again = Noted(message=f"{session}: sealed before, from the same inputs")
+    if known is not None and reason is None:
+        sink.emit(again)
+        return known
+    if there and reason is None:
+        raise _differs(there[-1], gatherer)
     whole = _evidence(context, seals, model, snapshot, dataset, evidence)
+    if known is not None and record.to_bytes(whole) == record.to_bytes(known.inputs().told):
+        sink.emit(again)
+        return known
     sink.emit(StageStarted(stage="inputs"))
     ensemble = open_ensemble(model)
     inputs = gatherer.gather(whole, ensemble)

@@ -84,6 +84,26 @@ def test_other_inputs_are_refused_or_a_numbered_revision(desk: Desk, tmp_path: P
     assert desk.seals.open(f"{day}-r1").manifest.reason == "the real account"
 
 
+def test_an_audit_that_was_made_since_is_a_revision_and_none_is_made_without_news(
+    desk: Desk,
+) -> None:
+    """Without audit.json the card says HOLD; once it is back the same book may say something else."""
+    day = desk.next_day()
+    audited = desk.workspace / "audit.json"
+    kept = audited.read_bytes()
+    audited.unlink()
+    first = desk.signals(day)
+    assert first.exit_code == 6
+    audited.write_bytes(kept)
+    assert desk.signals(day).json == first.json
+    revised = desk.signals(day, revise=True, reason="audited")
+    assert revised.json["revision"] == 1
+    assert revised.json["orders"] == first.json["orders"]
+    lights = {light["name"]: light["verdict"] for light in revised.json["lights"]}
+    assert lights["audit"] == "TRADE"
+    assert desk.signals(day, revise=True, reason="again").json == revised.json
+
+
 def test_a_replay_after_the_data_were_revised_gives_every_byte(desk: Desk) -> None:
     days = [desk.next_day(), desk.next_day()]
     for day in days:

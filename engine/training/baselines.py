@@ -17,6 +17,7 @@ from engine.dataset.batch import targets
 from engine.dataset.split import Part, Split
 from engine.features.feature_set import FeatureSet
 from engine.model_kit import Day, Days, Matrix, Model, idle
+from engine.records.names import model_name
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink
 from engine.training.fitted import FittedModels
@@ -119,7 +120,7 @@ def _fitted(
             model = make[kind]()
             model.fit(days)
             models[kind].append(model)
-            done(f"{kind} seed {seed}")
+            done(f"{model_name(kind)}, seed {seed}")
     return {kind: FittedModels(fits, config.baseline_horizons) for kind, fits in models.items()}
 
 

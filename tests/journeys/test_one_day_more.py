@@ -50,7 +50,7 @@ def test_append_then_train_then_audit_the_run(tmp_path: Path) -> None:
     assert rows["audit"]["verdict"] == "ok"
     failed = read_json(data / "audit.json") | {
         "verdict": "failed",
-        "leaks": [{"check": "features", "name": "tomorrow"}],
+        "leaks": [{"check": "features", "name": "tomorrow", "day": "2024-01-02"}],
     }
     write_json(data / "audit.json", failed)
     refused = atft_here(data, "preflight", *settings)

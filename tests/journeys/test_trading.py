@@ -249,7 +249,7 @@ def test_two_runs_are_compared(workspace: Path, ridge: Run, lightgbm: Run) -> No
     assert done.json["sharpe_difference_p"] >= 0
     assert done.json["runs"] == [lightgbm.id, ridge.id]
     page = Path(done.json["paths"]["html"]).read_text()
-    assert "lightgbm against ridge" in page
+    assert "LightGBM against ridge" in page
     nothing = atft_here(
         workspace, "report", ridge.id, "--compare", lightgbm.id, "--format", "csv", "--quiet"
     )

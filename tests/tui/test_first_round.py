@@ -94,11 +94,21 @@ def test_while_simple_models_are_fitted_the_panel_tells_progress_and_their_figur
     """13: 205 of 388 seconds were empty panels."""
     stage = StageStarted(at="2026-01-05T09:00:00+00:00", stage="baselines")
     done = Advanced(
-        at="2026-01-05T09:01:00+00:00", stage="baselines", done=3, total=5, note="mlp epoch 2"
+        at="2026-01-05T09:01:00+00:00",
+        stage="baselines",
+        done=3,
+        total=5,
+        note="perceptron, epoch 2",
     )
     state = fold([started(), stage, done, rival("ridge", 0.0251, 0.008)])
     text = "\n".join(drawn(RankICPanel, state, 60, 12))
-    for words in ("3 of 5", "eta 40s", "last: mlp epoch 2", "ridge", "+0.0251 ± 0.0080 (n=252)"):
+    for words in (
+        "3 of 5",
+        "eta 40s",
+        "last: perceptron, epoch 2",
+        "ridge",
+        "+0.0251 ± 0.0080 (n=252)",
+    ):
         assert words in text
 
 

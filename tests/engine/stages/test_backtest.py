@@ -145,7 +145,7 @@ def test_the_text_puts_the_rivals_below_the_scores() -> None:
     assert "agree to 1e-12" in lines[2]
     rows = [line.split()[0] for line in lines if "[-0.90, +1.70]" in line][1:]
     assert rows[0] == "these"
-    assert {"lightgbm", "random"} <= set(rows)
+    assert {"LightGBM", "random"} <= set(rows)
 
 
 # ---- sweep -----------------------------------------------------------------------------------------

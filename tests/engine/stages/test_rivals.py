@@ -261,7 +261,7 @@ def test_its_training_tells_progress_and_answers_and_nothing_else(bench: Bench) 
     class Person(ListSink):
         def emit(self, event: RunEvent) -> None:
             super().emit(event)
-            if isinstance(event, Advanced) and event.note == "mlp seed 2":
+            if isinstance(event, Advanced) and event.note == "perceptron, seed 2":
                 ControlFiles.of(run).ask("checkpoint")
 
     sink = Person(events=[])
@@ -269,11 +269,11 @@ def test_its_training_tells_progress_and_answers_and_nothing_else(bench: Bench) 
     assert all(isinstance(event, Advanced | ControlAnswered) for event in sink.events)
     assert [e.action for e in sink.events if isinstance(e, ControlAnswered)] == ["checkpoint"]
     told = [event for event in sink.events if isinstance(event, Advanced)]
-    assert [event.note for event in told if event.note.startswith("mlp seed")] == [
-        "mlp seed 1",
-        "mlp seed 2",
+    assert [event.note for event in told if event.note.startswith("perceptron, seed")] == [
+        "perceptron, seed 1",
+        "perceptron, seed 2",
     ]
-    assert sum(event.note.startswith("mlp epoch") for event in told) == 4
+    assert sum(event.note.startswith("perceptron, epoch") for event in told) == 4
     assert told[-1].done == told[-1].total == 2 * 2 + 2
 
 
@@ -283,7 +283,7 @@ def test_stopped_in_its_training_it_goes_on_to_the_same_bits(
     run = bench.run()
     fits = count_fits(bench.world.config, 1)
     looks = fits + len(bench.world.config.baseline_horizons) * LightGBMModel.rounds
-    with pytest.raises(Interrupted, match="after ridge seed 1"):
+    with pytest.raises(Interrupted, match="after ridge, seed 1"):
         bench.scores(run=run, stop=StopAfter(1))
     assert not run.path("checkpoints").exists()
     with pytest.raises(Interrupted, match="mlp-fold-0-seed-1"):

@@ -9,6 +9,7 @@ snapshot, whether it came at once or session by session; every read checks the S
 
 import datetime as dt
 import io
+import shutil
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 
 from engine import hashes
 from engine.data import months
@@ -275,6 +277,19 @@ class PanelStore:
                 counts = {f: n for f, n in base.manifest.rows.items() if f in known} | counts
             write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
+
+    def sweep(self) -> list[str]:
+        """Remove what killed ingests left half built, by name. Only for the holder of the ingest's lock.
+
+        What belongs to a process that is alive stays: a signal of a past session builds a snapshot too.
+        """
+        left = []
+        for path in sorted((self.root / SNAPSHOTS).glob(".staging-*")):
+            builder = path.name.removesuffix("-aside").rpartition("-")[2]
+            if not psutil.pid_exists(int(builder)):
+                shutil.rmtree(path)
+                left.append(path.name)
+        return left
 
     @property
     def is_empty(self) -> bool:

@@ -94,6 +94,8 @@ def ingest(
     )  # fmt: skip
     with nullcontext() if dry_run else _alone(context):
         store = PanelStore(context.workspace / "data")
+        for name in () if dry_run else store.sweep():
+            context.sink.emit(Noted(message=f"removed {name}, left by a killed ingest"))
         old = store.snapshot() if append else None
         arrived = _arrived(context, source, files, until, old)
         return _taken(context, store, arrived, old, prices, dry_run=dry_run)

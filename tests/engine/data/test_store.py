@@ -1,5 +1,7 @@
 import datetime as dt
+import os
 import random
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +45,19 @@ def test_other_data_get_another_snapshot_and_the_old_one_stays(
     second = store.save(replace(raw, bars=changed))
     assert second != first
     assert store.snapshot(first).raw().bars.equals(raw.bars)
+
+
+def test_what_a_killed_ingest_left_is_swept_and_what_is_being_built_stays(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    snapshots = tmp_path / "snapshots"
+    left, aside = (f".staging-abc-{ended.pid}{more}" for more in ("", "-aside"))
+    live = f".staging-abc-{os.getpid()}"
+    for name in (left, aside, live, "abc"):
+        (snapshots / name).mkdir(parents=True)
+        (snapshots / name / "bars-2024-01.parquet").write_bytes(b"half")
+    assert PanelStore(tmp_path).sweep() == [left, aside]
+    assert sorted(path.name for path in snapshots.iterdir()) == [live, "abc"]
 
 
 def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:

@@ -45,18 +45,11 @@ _NEEDED = ("code", "shares")
 _WORDS = {**SYNONYMS, "symbol": (*SYNONYMS["code"], *BARS["symbol"])}
 del _WORDS["code"]  # a column Code beside Symbol holds the broker's remarks
 _OF_TRADES = frozenset(
-    (
-        *(
-            "tradedate",
-            "transactiondate",
-            "settlementdate",
-            "settledate",
-            "activitydate",
-            "processdate",
-        ),
-        *("rundate", "transactiontype", "約定日", "受渡日", "成交日期", "交收日期"),
-    )
-)
+    {
+        "tradedate", "transactiondate", "settlementdate", "settledate", "activitydate", "processdate",
+        "rundate", "transactiontype", "約定日", "受渡日", "成交日期", "交收日期",
+    }
+)  # fmt: skip
 """Names of columns that only a list of trades has, in normal form."""
 _TOTAL = re.compile(r"(grand|sub|net|accounts?|positions?|portfolio|section)?totals?")
 _WITH_UNIT = re.compile(r"^(.+?)\s*(?:株|股|口|shares)$", re.IGNORECASE)

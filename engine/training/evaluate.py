@@ -113,9 +113,7 @@ def paired_rank_ic(
 
     The mean block of its bootstrap is twice the horizon, at least 5, sessions.
     """
-    mine, theirs = (
-        dict(zip(*daily_rank_ics(frame, features, horizon), strict=True)) for frame in (ours, other)
-    )
+    mine, theirs = (_daily(*scored_days(frame, features, horizon)) for frame in (ours, other))
     return _paired(mine, theirs, horizon, bootstrap, seed)
 
 

@@ -262,5 +262,5 @@ def test_a_long_fit_can_be_ended_between_its_rounds(world: World) -> None:
             done=fitted.append,
             alive=alive,
         )
-    assert [name.split()[0] for name in fitted] == ["ridge"]
+    assert [name.partition(",")[0] for name in fitted] == ["ridge"]
     assert next(rounds) == 4

@@ -123,7 +123,7 @@ class _Demand:
     stocks: int
     """Of a day, mean over the sessions, rounded up."""
     usable: int
-    """Sessions after a stock's first year."""
+    """Sessions after a stock's first year; 0 where there are never ``universe.min_names`` stocks."""
     steps: int
     """Most steps; 0: no day is left to train on."""
     tensor: int
@@ -139,7 +139,8 @@ class _Demand:
         itemsize = 2 if config.features.dtype == "float16" else 4
         tensor = quality.sessions * quality.symbols * len(chosen) * itemsize
         stocks = -(-quality.rows_out // max(quality.sessions, 1))
-        usable = max(0, quality.sessions - config.universe.min_history)
+        ever = quality.symbols >= config.universe.min_names
+        usable = max(0, quality.sessions - config.universe.min_history) if ever else 0
         return cls(
             config=config, n_features=len(chosen), stocks=stocks, tensor=tensor, usable=usable,
             steps=_most_steps(config, usable),

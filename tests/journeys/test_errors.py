@@ -88,12 +88,14 @@ def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     for name in ("torch", "device", "mode", "data", "memory", "time", "disk", "calendar"):
         assert name in done.out
     assert "stop" not in done.out
-    few = ["--set", 'features.breadth="named"', "--set", 'features.columns=["return_5"]']
-    told = atft_here(market, "preflight", "--json", *SETTINGS, *few)
+    column = ["--set", 'features.breadth="named"', "--set", 'features.columns=["return_5"]']
+    told = atft_here(market, "preflight", "--json", *SETTINGS, *column)
     assert (told.code, "beta_60 is not among the 1 feature" in told.json["error"]) == (6, True)
     short = atft_here(market, "preflight", *SETTINGS, "--set", "split.test_sessions=500")
     assert (short.code, "none is left to train on" in short.err) == (6, True)
     assert "split.test_sessions=" in short.err
+    few = atft_here(market, "preflight", *SETTINGS, "--set", "universe.min_names=5000")
+    assert (few.code, "lower universe.min_history or universe.min_names" in few.err) == (6, True)
     refused = atft_here(market, "preflight", "--device", "cuda", "--json")
     if refused.code:
         assert refused.code == 6

@@ -110,7 +110,7 @@ def test_it_is_a_member_of_a_blend_with_each_label(crowned: tuple[Desk, str, Mod
     name = walked(desk, "blend", blend__members=members)
     promote(desk.context(), run=name, force_reason="a test")
     model = desk.models.require_champion()
-    assert model.facts.words == "blend of ridge, forest, forest-plain"
+    assert model.facts.words == "blend of ridge, forest, forest (plain label)"
     dataset = load_dataset(desk.context(), desk.context().sink, in_memory=False)
     session = int(dataset.features.dates_S.size) - 1
     window = session_window(dataset, session, model.config().split.window)

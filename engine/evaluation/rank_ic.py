@@ -1,4 +1,4 @@
-"""How well scores rank the stocks of a day, and how sure we can be of it. Numpy only.
+"""How well scores rank the stocks of a day, and how sure we can be of it.
 
 A *day* is a pair of arrays over the stocks of one session: score and forward return, any order, NaN
 where unknown. Days are the unit of averaging; a day with fewer than ``MIN_NAMES`` valid pairs counts as
@@ -9,24 +9,18 @@ undefined, never as zero.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation.inference import Series, mean_figure, newey_west_se
-from engine.evaluation.ranks import QUANTILES, quantiles
+from engine.evaluation.ranks import QUANTILES, average_ranks, quantiles, shuffled_products
 from engine.records.rank_ic import RankICSummary
 
 _Array = NDArray[np.floating]
 MIN_NAMES = 10
 """Fewer valid names than this give no daily correlation."""
-
-
-def _average_ranks(values_N: _Array) -> NDArray[np.float64]:
-    """Ranks 1..N of values ``[N]``; equal values share their mean rank. NaN is not allowed."""
-    _, inverse, counts = np.unique(values_N, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2.0)[inverse]
 
 
 def _correlation(a_N: _Array, b_N: _Array) -> float:
@@ -55,21 +49,76 @@ def _ranked(score_N: _Array, return_N: _Array) -> _Ranked | None:
     pairs = _pairs(score_N, return_N)
     if pairs is None:
         return None
-    return _Ranked(pairs, (_average_ranks(pairs[0]), _average_ranks(pairs[1])))
+    return _Ranked(pairs, (average_ranks(pairs[0]), average_ranks(pairs[1])))
 
 
 def rank_ic(score_N: _Array, return_N: _Array) -> float:
     """Spearman correlation in [-1, 1] of one day's scores ``[N]`` and forward returns ``[N]``.
 
-    Stocks with a NaN are left out; NaN below ``MIN_NAMES`` stocks, or where a side is constant.
+    Values are ranked as float32. Stocks with a NaN are left out; NaN below ``MIN_NAMES`` stocks, or where a
+    side is constant.
     """
     known = _ranked(score_N, return_N)
     return float("nan") if known is None else _correlation(*known.ranks)
 
 
+@dataclass(frozen=True, slots=True)
+class RankedDays:
+    """D days of scores ``[N]`` and forward returns ``[N]``, ranked once for all that is asked of them."""
+
+    scores: Sequence[_Array]
+    returns: Sequence[_Array]
+    ranked: Sequence[_Ranked | None]
+    """None for a day below ``MIN_NAMES`` valid pairs."""
+
+    @classmethod
+    def of(cls, scores: Sequence[_Array], returns: Sequence[_Array]) -> Self:
+        pairs = zip(scores, returns, strict=True)
+        return cls(scores, returns, [_ranked(s_N, r_N) for s_N, r_N in pairs])
+
+    def daily(self) -> Series:
+        """RankIC ``[D]``; NaN where a day is undefined."""
+        return np.array(
+            [math.nan if one is None else _correlation(*one.ranks) for one in self.ranked]
+        )
+
+    def summary(self, *, horizon: int, null_draws: int = 200, seed: int = 0) -> RankICSummary:
+        """Everything that is printed beside a RankIC.
+
+        ``horizon`` in sessions sets the Newey-West lag. Without a defined day every figure is NaN.
+        """
+        daily_D = self.daily()
+        valid_D = daily_D[np.isfinite(daily_D)]
+        if valid_D.size == 0:
+            return RankICSummary(rank_ic=math.nan)
+        known = [one for one in self.ranked if one is not None]
+        pearson = mean_figure(np.array([_correlation(*one.pairs) for one in known]), lag=horizon)
+        spread = mean_figure(_decile_spreads(self.scores, self.returns), lag=horizon)
+        deviation = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
+        mean, se = float(valid_D.mean()), newey_west_se(valid_D, lag=horizon)
+        null = _shuffled(known, draws=null_draws, seed=seed)
+        return RankICSummary(
+            rank_ic=mean,
+            rank_ic_se=se,
+            rank_ic_t=mean / se if se > 0 else float("nan"),
+            icir=mean / deviation if deviation > 0 else float("nan"),
+            ic=pearson.value,
+            ic_se=pearson.se,
+            hit_share=float((valid_D > 0).mean()),
+            hit_se=newey_west_se((valid_D > 0).astype(np.float64), lag=horizon),
+            hit_base=null.hit_base,
+            hit_band=null.hit_band,
+            decile_spread=spread.value,
+            decile_spread_se=spread.se,
+            n_dates=int(valid_D.size),
+            null_band=null.rank_ic,
+            ic_null_band=null.ic,
+        )
+
+
 def rank_ic_series(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
     """Daily RankIC ``[D]`` of D days, each a pair of arrays ``[N]``; NaN where a day is undefined."""
-    return np.array([rank_ic(s_N, r_N) for s_N, r_N in zip(scores, returns, strict=True)])
+    return RankedDays.of(scores, returns).daily()
 
 
 def summarise(
@@ -80,38 +129,9 @@ def summarise(
     null_draws: int = 200,
     seed: int = 0,
 ) -> RankICSummary:
-    """Everything that is printed beside a RankIC, from D days of scores ``[N]`` and returns ``[N]``.
-
-    ``horizon`` in sessions sets the Newey-West lag. Without a defined day every figure is NaN.
-    """
-    ranked = [_ranked(s_N, r_N) for s_N, r_N in zip(scores, returns, strict=True)]
-    daily_D = np.array([math.nan if one is None else _correlation(*one.ranks) for one in ranked])
-    valid_D = daily_D[np.isfinite(daily_D)]
-    if valid_D.size == 0:
-        return RankICSummary(rank_ic=math.nan)
-    pearson_D = np.array([math.nan if one is None else _correlation(*one.pairs) for one in ranked])
-    pearson = mean_figure(pearson_D, lag=horizon)
-    spread = mean_figure(_decile_spreads(scores, returns), lag=horizon)
-    deviation = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
-    mean, se = float(valid_D.mean()), newey_west_se(valid_D, lag=horizon)
-    null = _shuffled([one for one in ranked if one is not None], draws=null_draws, seed=seed)
-    return RankICSummary(
-        rank_ic=mean,
-        rank_ic_se=se,
-        rank_ic_t=mean / se if se > 0 else float("nan"),
-        icir=mean / deviation if deviation > 0 else float("nan"),
-        ic=pearson.value,
-        ic_se=pearson.se,
-        hit_share=float((valid_D > 0).mean()),
-        hit_se=newey_west_se((valid_D > 0).astype(np.float64), lag=horizon),
-        hit_base=null.hit_base,
-        hit_band=null.hit_band,
-        decile_spread=spread.value,
-        decile_spread_se=spread.se,
-        n_dates=int(valid_D.size),
-        null_band=null.rank_ic,
-        ic_null_band=null.ic,
-    )
+    """The summary of D days of scores ``[N]`` and returns ``[N]``, as `RankedDays.summary` says."""
+    ranked = RankedDays.of(scores, returns)
+    return ranked.summary(horizon=horizon, null_draws=null_draws, seed=seed)
 
 
 def _decile_spreads(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
@@ -152,23 +172,25 @@ def _shuffled(ranked: Sequence[_Ranked], *, draws: int, seed: int) -> _NullBands
     the band too narrow.
     """
     days = [
-        (*map(_unit, one.ranks), *(_unit(values_N.astype(np.float64)) for values_N in one.pairs))
+        [
+            np.stack([_unit(rank_N), _unit(value_N.astype(np.float64))], axis=1)
+            for rank_N, value_N in zip(one.ranks, one.pairs, strict=True)
+        ]
         for one in ranked
     ]
     if not days:
         return _NullBands(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)
     rng = np.random.default_rng(seed)
-    largest = max(day[0].size for day in days)
+    largest = max(len(score_N2) for score_N2, _ in days)
     order_KN = np.stack([rng.permutation(largest) for _ in range(draws)])
-    rank_DK, ic_DK = (np.empty((len(days), draws)) for _ in range(2))
+    both_DK2 = np.empty((len(days), draws, 2))
     inside_Kn = order_KN
-    for d in sorted(range(len(days)), key=lambda d: -days[d][0].size):
-        score_rank_N, return_rank_N, score_N, return_N = days[d]
-        if score_N.size < inside_Kn.shape[1]:
-            inside_Kn = inside_Kn[inside_Kn < score_N.size].reshape(draws, -1)
-        rank_DK[d] = score_rank_N[inside_Kn] @ return_rank_N
-        ic_DK[d] = score_N[inside_Kn] @ return_N
-    rank_K, ic_K, hit_K = rank_DK.mean(axis=0), ic_DK.mean(axis=0), (rank_DK > 0).mean(axis=0)
+    for d in sorted(range(len(days)), key=lambda d: -len(days[d][0])):
+        score_N2, return_N2 = days[d]
+        if len(score_N2) < inside_Kn.shape[1]:
+            inside_Kn = inside_Kn[inside_Kn < len(score_N2)].reshape(draws, -1)
+        both_DK2[d] = shuffled_products(inside_Kn, score_N2, return_N2)
+    (rank_K, ic_K), hit_K = both_DK2.mean(axis=0).T, (both_DK2[..., 0] > 0).mean(axis=0)
     base = float(hit_K.mean())
     return _NullBands(
         rank_ic=float(np.quantile(np.abs(rank_K), 0.95)),

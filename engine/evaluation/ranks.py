@@ -88,8 +88,8 @@ def radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 @njit(cache=True)
-def _average_ranks(values_n: _Matrix) -> _Matrix:
-    """Ranks 1..n; equal values share their mean rank. No NaN."""
+def average_ranks(values_n: NDArray[np.floating]) -> _Matrix:
+    """Ranks 1..n of values ``[n]``; equal values share their mean rank. NaN is not allowed."""
     key_n = sortable(values_n.astype(np.float32))
     order_n = radix_order(key_n)
     out_n = np.empty(order_n.size)
@@ -111,7 +111,7 @@ def average_rank_rows(values_DN: _Matrix) -> _Matrix:
     out_DN = np.full((D, N), np.nan)
     for d in prange(D):
         known = np.flatnonzero(np.isfinite(values_DN[d]))
-        out_DN[d][known] = _average_ranks(values_DN[d][known])
+        out_DN[d][known] = average_ranks(values_DN[d][known])
     return out_DN
 
 
@@ -157,7 +157,7 @@ def rank_correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArr
     for d in prange(len(a_DN)):
         known = np.flatnonzero(np.isfinite(a_DN[d]) & np.isfinite(b_DN[d]))
         if known.size >= min_names:
-            a_n, b_n = _average_ranks(a_DN[d][known]), _average_ranks(b_DN[d][known])
+            a_n, b_n = average_ranks(a_DN[d][known]), average_ranks(b_DN[d][known])
             out_D[d] = _correlation(a_n, b_n)
     return out_D
 
@@ -169,10 +169,10 @@ def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: _Matrix) -> NDA
     NaN where a side is constant.
     """
     out_F = np.full(len(x_FN), np.nan)
-    rank_N = _average_ranks(label_N)
+    rank_N = average_ranks(label_N)
     for f in prange(len(x_FN)):
         if x_FN[f].min() < x_FN[f].max():
-            out_F[f] = _correlation(_average_ranks(x_FN[f].astype(np.float64)), rank_N)
+            out_F[f] = _correlation(average_ranks(x_FN[f].astype(np.float64)), rank_N)
     return out_F
 
 
@@ -188,3 +188,20 @@ def _correlation(a_n: _Matrix, b_n: _Matrix) -> float:
         square_b += y * y
     scale = np.sqrt(square_a * square_b)
     return product / scale if scale > 1e-300 else np.nan
+
+
+@njit(parallel=True, cache=True)
+def shuffled_products(order_Kn: NDArray[np.int64], left_n2: _Matrix, right_n2: _Matrix) -> _Matrix:
+    """Scalar products ``[K, 2]`` of the columns of ``left_n2``, its rows in each of K orders, with those of
+    ``right_n2``. No NaN.
+    """
+    K, n = order_Kn.shape
+    out_K2 = np.empty((K, 2))
+    for k in prange(K):
+        first = second = 0.0
+        for j in range(n):
+            i = order_Kn[k, j]
+            first += left_n2[i, 0] * right_n2[j, 0]
+            second += left_n2[i, 1] * right_n2[j, 1]
+        out_K2[k, 0], out_K2[k, 1] = first, second
+    return out_K2

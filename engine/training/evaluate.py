@@ -13,7 +13,7 @@ from engine.config import BacktestConfig, Config, TrainingConfig
 from engine.dataset.split import Split
 from engine.evaluation.factor import by_year
 from engine.evaluation.inference import Series, mean_figure, paired_interval
-from engine.evaluation.rank_ic import MIN_NAMES, rank_ic_series, summarise
+from engine.evaluation.rank_ic import MIN_NAMES, RankedDays, rank_ic_series, summarise
 from engine.evaluation.ranks import rank_correlation_columns, rank_correlation_rows
 from engine.features.feature_set import FeatureSet
 from engine.records.rank_ic import PairedDifference, RankICSummary
@@ -159,8 +159,9 @@ def against_baselines(
 
 def _rival(mine: _Daily, theirs: _Placed, config: Config, horizon: int) -> RivalHorizon:
     training, (sessions, days) = config.training, theirs.days(horizon)
-    figures = summarise(*days, horizon=horizon, null_draws=training.null_draws, seed=training.seed)
-    daily = _daily(sessions, days)
+    ranked = RankedDays.of(*days)
+    figures = ranked.summary(horizon=horizon, null_draws=training.null_draws, seed=training.seed)
+    daily = dict(zip(sessions, ranked.daily().tolist(), strict=True))
     gap = _paired(mine, daily, horizon, config.backtest, training.seed)
     return RivalHorizon(test=figures, test_difference=gap)
 

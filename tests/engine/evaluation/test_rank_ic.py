@@ -11,15 +11,36 @@ from engine.evaluation.inference import (
     stationary_bootstrap,
 )
 from engine.evaluation.rank_ic import (
-    _average_ranks,
+    RankedDays,
     _decile_spreads,
     rank_ic,
+    rank_ic_series,
     summarise,
 )
+from engine.evaluation.ranks import average_ranks, shuffled_products
 
 
 def test_ranks_share_ties_by_hand() -> None:
-    assert _average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+    assert average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+
+
+def test_products_of_each_order_by_hand() -> None:
+    left = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    right = np.array([[1.0, 1.0], [0.0, 2.0], [-1.0, 3.0]])
+    orders = np.array([[0, 1, 2], [2, 0, 1]])
+    assert shuffled_products(orders, left, right).tolist() == [[-2.0, 140.0], [1.0, 110.0]]
+
+
+def test_days_that_are_ranked_once_have_the_series_and_the_summary_of_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    scores = [rng.normal(size=n) for n in (30, 5, 41, 12, 33)]
+    returns = [rng.normal(size=n) for n in (30, 5, 41, 12, 33)]
+    ranked = RankedDays.of(scores, returns)
+    by_hand = [rank_ic(s, r) for s, r in zip(scores, returns, strict=True)]
+    np.testing.assert_array_equal(ranked.daily(), by_hand)
+    np.testing.assert_array_equal(rank_ic_series(scores, returns), by_hand)
+    assert np.isnan(by_hand).tolist() == [False, True, False, False, False]
+    assert ranked.summary(horizon=2, seed=5) == summarise(scores, returns, horizon=2, seed=5)
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=10, max_size=60))

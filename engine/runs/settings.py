@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.files import read_toml
+from engine.files import digest, read_toml
 from engine.records.run import RunManifest, RunSettings
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ def settings_of(directory: Path, manifest: RunManifest) -> RunSettings:
 def of_config(config: "Config") -> RunSettings:
     """What sets this configuration apart, for the manifest of a run that is made with it."""
     return _nearest(flat(config.model_dump(mode="json", exclude_none=True)))
+
+
+def settings_digest(config: "Config") -> str:
+    """Digest of everything that decides what a run finds; who does the work (`executor`) does not."""
+    return digest(config.model_dump(mode="json", exclude={"executor"}))
 
 
 def _nearest(values: Mapping[str, Any]) -> RunSettings:

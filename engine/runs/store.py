@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine import hashes
 from engine.errors import IntegrityError, UsageError
-from engine.files import digest
 from engine.records import record
 from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
@@ -213,7 +212,7 @@ class RunStore:
             platform=platform.platform(),
             packages=_versions(),
             git_commit=_commit(),
-            config_digest=digest(config.model_dump(mode="json")),
+            config_digest=settings.settings_digest(config),
             settings=settings.of_config(config),
             hashed=True,
             code=_own_code(self.root.parent, config),

@@ -19,11 +19,12 @@ from engine.errors import (
     LockedError,
     UsageError,
 )
-from engine.files import Json, digest
+from engine.files import Json
 from engine.records.features import CODE
 from engine.runs import lock
 from engine.runs.events import Noted, RunFinished, RunStarted, Status, Warned
 from engine.runs.launch import ControlFiles, world_size
+from engine.runs.settings import settings_digest
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
 
@@ -172,7 +173,7 @@ def run_session(context: StageContext, run: Run, *, resumed: bool = False) -> It
                     device=config.training.device,
                     mode=config.training.mode,
                     seed=config.training.seed,
-                    config_digest=digest(config.model_dump(mode="json")),
+                    config_digest=settings_digest(config),
                     resumed=resumed,
                 )
             )

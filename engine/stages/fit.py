@@ -17,13 +17,14 @@ from engine.dataset.loader import steps_of_epoch
 from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import EnvironmentProblem, GateError, Interrupted
 from engine.features.feature_set import FeatureSet
-from engine.files import digest, read_parquet, write_parquet
+from engine.files import read_parquet, write_parquet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model, parameter_table
 from engine.portfolio.prediction import Prediction
 from engine.records.train import NETWORK
 from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
 from engine.runs.launch import RESUMABLE, ControlFiles
+from engine.runs.settings import settings_digest
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages.capacity import checkpoint_bytes
@@ -293,14 +294,14 @@ def write_predictions(run: Run, frame: pl.DataFrame, features: FeatureSet, confi
         run_id=run.id,
         horizons=tuple(h for h in features.horizons if f"score_{h}" in frame.columns),
         market=features.market,
-        config_digest=digest(config.model_dump(mode="json")),
+        config_digest=settings_digest(config),
         data_fingerprint=features.fingerprint,
     ).write(run.path("predictions.parquet"))
 
 
 def what_counts(config: Config, features: FeatureSet) -> Begin:
     """What every rank must have: rank 0 tells it once its data are built and stored."""
-    return Begin(features=features.fingerprint, settings=digest(config.model_dump(mode="json")))
+    return Begin(features=features.fingerprint, settings=settings_digest(config))
 
 
 def follow(context: StageContext, ranks: Ranks) -> Outcome:

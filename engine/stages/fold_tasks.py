@@ -85,10 +85,14 @@ class _FoldTask:
 
 
 def _fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[_FoldTask]:
-    """The tasks of a walk-forward of so many folds, the long ones first."""
+    """The tasks of a walk-forward of so many folds, the long ones first: later folds learn from more days.
+
+    So the last ones are short, and no process waits long for another's.
+    """
     first = config.training.seed
     seeds = range(first, first + plan.seeds)
-    alone, together = [(fold,) for fold in range(folds)], [tuple(range(folds))]
+    late_first = range(folds)[::-1]
+    alone, together = [(fold,) for fold in late_first], [tuple(range(folds))]
     chains: Sequence[tuple[int, ...]] = together if config.training.warm_start else alone
 
     def networks(model: str) -> list[_FoldTask]:
@@ -97,12 +101,12 @@ def _fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[_Fold
     members = blend_members(config, plan)
     found = networks(NETWORK) if NETWORK in members else []
     if plan.with_baselines or plan.model != NETWORK:
-        found += [_FoldTask(SIMPLE, (fold,)) for fold in range(folds)]
+        found += [_FoldTask(SIMPLE, fold) for fold in alone]
         found += networks(PERCEPTRON)
     for name in (NETWORK + PLAIN, PERCEPTRON + PLAIN):
         found += networks(name) if name in members else []
     if plain_fits(members):
-        found += [_FoldTask(SIMPLE + PLAIN, (fold,)) for fold in range(folds)]
+        found += [_FoldTask(SIMPLE + PLAIN, fold) for fold in alone]
     return found
 
 

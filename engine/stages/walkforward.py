@@ -126,7 +126,7 @@ def run_walkforward(
         scores, baselines = _take(tables, plan.model, config)
         if not baselines.is_empty():
             baselines = _with_oracle(context, baselines, dataset, folds)
-            write_parquet(run.path("baselines.parquet"), baselines)
+            write_parquet(run.path("baselines.parquet"), baselines.rechunk())
         found = changed(
             _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
             model=plan.model,

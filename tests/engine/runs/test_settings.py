@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.config import Config
 from engine.config.file import PRESETS, override, resolve
 from engine.records.run import RunManifest, RunSettings
-from engine.runs.settings import _nearest, flat, settings_of
+from engine.runs.settings import _nearest, flat, settings_digest, settings_of
 from engine.runs.store import RunStore
 
 
@@ -69,3 +69,11 @@ def test_the_manifest_keeps_them_and_old_runs_are_read_from_their_file(tmp_path:
     assert settings_of(run.directory, older) == kept
     run.path("config.toml").unlink()
     assert settings_of(run.directory, older) == RunSettings()
+
+
+def test_the_digest_tells_what_is_found_and_not_who_does_the_work() -> None:
+    two, ray, other = (
+        settings_digest(resolve([], overrides=[given]).config)
+        for given in ("executor.jobs=2", "executor.kind=ray", "training.seed=9")
+    )
+    assert settings_digest(Config()) == two == ray != other

@@ -21,11 +21,12 @@ def names(config: Config, plan: WalkforwardPlan, folds: int) -> list[str]:
 
 
 def test_a_network_each_of_every_fold_and_seed_and_the_rivals_last() -> None:
+    """Late folds first, as they learn from more days: what is begun last is short."""
     plan = WalkforwardPlan(seeds=2)
     assert names(COLD, plan, 2) == [
-        "fold-0-seed-5", "fold-0-seed-6", "fold-1-seed-5", "fold-1-seed-6",
-        "baselines-fold-0", "baselines-fold-1",
-        "mlp-fold-0-seed-5", "mlp-fold-0-seed-6", "mlp-fold-1-seed-5", "mlp-fold-1-seed-6",
+        "fold-1-seed-5", "fold-1-seed-6", "fold-0-seed-5", "fold-0-seed-6",
+        "baselines-fold-1", "baselines-fold-0",
+        "mlp-fold-1-seed-5", "mlp-fold-1-seed-6", "mlp-fold-0-seed-5", "mlp-fold-0-seed-6",
     ]  # fmt: skip
 
 
@@ -41,15 +42,15 @@ def test_a_blend_has_the_networks_of_its_members() -> None:
     blend = override(WARM, {"blend.members": members}, origin="test")
     plan = WalkforwardPlan(model="blend", with_baselines=False)
     expected = [
-        "seed-5", "baselines-fold-0", "baselines-fold-1", "mlp-seed-5", "mlp-plain-seed-5",
-        "baselines-plain-fold-0", "baselines-plain-fold-1",
+        "seed-5", "baselines-fold-1", "baselines-fold-0", "mlp-seed-5", "mlp-plain-seed-5",
+        "baselines-plain-fold-1", "baselines-plain-fold-0",
     ]  # fmt: skip
     assert names(blend, plan, 2) == expected
 
 
 def test_a_simple_model_needs_no_network_but_all_rivals() -> None:
     plan = WalkforwardPlan(model="lightgbm", with_baselines=False)
-    assert names(WARM, plan, 2) == ["baselines-fold-0", "baselines-fold-1", "mlp-seed-5"]
+    assert names(WARM, plan, 2) == ["baselines-fold-1", "baselines-fold-0", "mlp-seed-5"]
 
 
 @pytest.mark.parametrize("config", [COLD, WARM])

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.dataset.windows import first_session, joined, window_of
 from engine.features.feature_set import FeatureSet
 from engine.features.normalise import gauss_rank, residual
 from engine.graph.graph import Graph, GraphSeries
@@ -26,7 +27,9 @@ _TENSORS = (
     "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "neighbour_MK", "edge_attr_MKP", "heard_MK",
     "row_DN", "sample_DR",
 )  # fmt: skip
-"""Fields of a `Batch` that live on its device; ``weight_D`` too, where there is one."""
+"""Fields of a `Batch` that live on its device."""
+_OPTIONAL = ("weight_D", "first_M")
+"""These too, where there are any."""
 
 
 class Neighbours(NamedTuple):
@@ -128,6 +131,9 @@ class Batch:
     """int64, the rows of each day that enter the soft ranks; -1 fills the shorter days."""
     weight_D: Tensor | None = None
     """float32 weight of each day's loss (`FeatureSet.weight_S`); None: all alike."""
+    first_M: Tensor | None = None
+    """int64 session that each row's window begins with, where ``x_MTF`` and ``mask_MT`` have no session yet
+    because a `DevicePanel` is to gather them; None: they are there."""
 
     @classmethod
     def of_rows(
@@ -138,6 +144,7 @@ class Batch:
         day_ptr: tuple[int, ...],
         neighbours: Neighbours,
         weight_D: Tensor | None = None,
+        first_M: Tensor | None = None,
         **rows: Tensor,
     ) -> Self:
         """A batch whose tables of days follow from ``day_ptr``; ``rows`` are fields with a row a stock."""
@@ -151,6 +158,7 @@ class Batch:
             row_DN=_rows_of_days(day_ptr),
             sample_DR=_sampled_rows(day_ptr, sessions),
             weight_D=weight_D,
+            first_M=first_M,
             **rows,
         )
 
@@ -163,9 +171,8 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in _TENSORS}
-        if self.weight_D is not None:
-            changed["weight_D"] = change(self.weight_D)
+        here = [name for name in _OPTIONAL if getattr(self, name) is not None]
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in (*_TENSORS, *here)}
         return replace(self, **changed)
 
     def without_edges(self) -> Self:
@@ -210,10 +217,19 @@ class _Day(NamedTuple):
 
 
 def make_batch(
-    features: FeatureSet, graphs: GraphSeries | None, sessions: Sequence[int], window: int
+    features: FeatureSet,
+    graphs: GraphSeries | None,
+    sessions: Sequence[int],
+    window: int,
+    *,
+    with_windows: bool = True,
 ) -> Batch:
-    """Gather the days; each sees ``window`` sessions up to itself and the newest graph up to itself."""
-    days = [_day(features, graphs, session, window) for session in sessions]
+    """Gather the days; each sees ``window`` sessions up to itself and the newest graph up to itself.
+
+    Without ``with_windows`` the inputs stay where they are, and `Batch.first_M` says which they are.
+    """
+    firsts = [first_session(session, window) for session in sessions]
+    days = [_day(features, graphs, session, window, with_windows) for session in sessions]
     day_ptr = np.concatenate([[0], np.cumsum([day.member_N.size for day in days])])
     edges = [day.edge_index_2E + start for day, start in zip(days, day_ptr, strict=False)]
     weights_S = features.weight_S
@@ -227,21 +243,13 @@ def make_batch(
             int(day_ptr[-1]),
         ),
         weight_D=None if weights_S is None else torch.tensor(weights_S[list(sessions)]),
-        symbol_M=_joined([day.member_N for day in days]),
-        x_MTF=_joined([day.x_NTF for day in days]),
-        mask_MT=_joined([day.mask_NT for day in days]),
-        y_MH=_joined([day.y_NH for day in days]),
-        target_MH=_joined([day.target_NH for day in days]),
+        first_M=None if with_windows else _own(np.repeat(firsts, np.diff(day_ptr))),
+        symbol_M=joined([day.member_N for day in days]),
+        x_MTF=joined([day.x_NTF for day in days]),
+        mask_MT=joined([day.mask_NT for day in days]),
+        y_MH=joined([day.y_NH for day in days]),
+        target_MH=joined([day.target_NH for day in days]),
     )
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
-    """The days one after another, in torch's own memory, which starts at a multiple of 64 bytes.
-
-    In numpy's, the last bits of a matrix product depend on where the array happens to lie, so a resumed
-    run would not be equal to an unbroken one.
-    """
-    return torch.cat([torch.from_numpy(part) for part in parts])
 
 
 def _own(array: NDArray[Any]) -> Tensor:
@@ -249,9 +257,15 @@ def _own(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array).clone()
 
 
-def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window: int) -> _Day:
+def _day(
+    features: FeatureSet,
+    graphs: GraphSeries | None,
+    session: int,
+    window: int,
+    with_windows: bool,
+) -> _Day:
     member_N = np.flatnonzero(features.member_SN[session])
-    x_NTF, mask_NT = _window(features, session, window, member_N)
+    x_NTF, mask_NT = window_of(features, session, window if with_windows else 1, member_N)
     edge_index = np.empty((2, 0), np.int64)
     edge_attr = np.empty((0, len(Graph.edge_names)), np.float32)
     if graphs is not None:
@@ -264,40 +278,9 @@ def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window:
     y_NH = features.forward_return_SNH[session][member_N]
     exposure_NK = x_NTF[:, -1, [features.features.index(name) for name in features.neutral]]
     target_NH = targets(y_NH.astype(np.float64), exposure_NK.astype(np.float64))
-    return _Day(member_N, x_NTF, mask_NT, y_NH, target_NH, edge_index, edge_attr)
-
-
-def _window(
-    features: FeatureSet, session: int, window: int, stocks_N: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the network sees of some stocks on a session, and where they were members."""
-    first = session - window + 1
-    if first < 0:
-        raise IndexError(f"session {session} has no window of {window} sessions")
-    x_SNF = features.x_SNF
-    if isinstance(x_SNF, np.ndarray):
-        x_TNF = torch.from_numpy(x_SNF[first : session + 1])
-        x_NTF = x_TNF.transpose(0, 1)[torch.from_numpy(stocks_N)]
-    else:
-        x_NTF = torch.from_numpy(x_SNF.of_stocks(first, session + 1, stocks_N)).transpose(0, 1)
-    # torch widens half floats with vector instructions, numpy one by one: four times faster.
-    wide_NTF = x_NTF.contiguous().float().numpy()
-    mask_NT = features.member_SN[first : session + 1][:, stocks_N].T.astype(np.float32)
-    return wide_NTF, mask_NT
-
-
-def windows(
-    features: FeatureSet, sessions: Sequence[int], window: int, rows: slice
-) -> tuple[Tensor, Tensor]:
-    """``x_MTF`` and ``mask_MT`` of some consecutive rows of the batch of these days."""
-    parts, start = [], 0
-    for session in sessions:
-        member_N = np.flatnonzero(features.member_SN[session])
-        inside = slice(max(rows.start - start, 0), max(rows.stop - start, 0))
-        if (stocks_N := member_N[inside]).size:
-            parts.append(_window(features, session, window, stocks_N))
-        start += member_N.size
-    return _joined([x_NTF for x_NTF, _ in parts]), _joined([mask_NT for _, mask_NT in parts])
+    kept = slice(None if with_windows else 0)
+    inputs = x_NTF[:, kept], mask_NT[:, kept]
+    return _Day(member_N, *inputs, y_NH, target_NH, edge_index, edge_attr)
 
 
 def targets(

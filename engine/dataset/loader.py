@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.config import TrainingConfig
 from engine.dataset.batch import Batch, make_batch
+from engine.dataset.windows import DevicePanel
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 
@@ -59,11 +60,13 @@ def prefetch(
     window: int,
     *,
     pin: bool = False,
+    panel: DevicePanel | None = None,
 ) -> Iterator[Iterator[Batch]]:
     """Batches of the steps, in order, made ahead in one thread (numpy gathers release the GIL).
 
-    ``pin``: in page-locked memory, so that the way to a GPU overlaps with its work. An exception of the
-    thread is raised where the batch would have come out. Leaving the block early ends the thread, after
+    ``pin``: in page-locked memory, so that the way to a GPU overlaps with its work. With a
+    ``panel`` the inputs are left to it. An exception of the thread is raised where the batch would have come
+    out. Leaving the block early ends the thread, after
     which the iterator is empty.
     """
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_DEPTH)
@@ -75,7 +78,7 @@ def prefetch(
             for sessions in steps:
                 if closed.is_set():
                     return
-                batch = make_batch(features, graphs, sessions, window)
+                batch = make_batch(features, graphs, sessions, window, with_windows=panel is None)
                 ready.put(batch.pin() if pin else batch)
         except BaseException as error:  # noqa: BLE001 - handed over and raised in the consumer
             last = error

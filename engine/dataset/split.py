@@ -18,6 +18,7 @@ from engine.errors import DataError
 from engine.features.feature_set import FeatureSet
 
 _MIN_TRAIN_SESSIONS = 60
+FEWER_NAMES = "lower universe.min_names or the floors of the universe"
 _FEWEST_JUDGED = 20
 """Validation or test sessions that the configuration allows at least."""
 
@@ -50,7 +51,7 @@ def valid_sessions(features: FeatureSet, config: SplitConfig, min_names: int) ->
     if usable.size == 0:
         raise DataError(
             f"{features.source}: no session has {min_names} stocks in the universe",
-            hint="lower universe.min_names or the floors of the universe",
+            hint=FEWER_NAMES,
         )
     return np.asarray(usable[usable >= usable[0] + config.window - 1])
 

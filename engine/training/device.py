@@ -41,6 +41,11 @@ class Runtime:
         """Batches come in page-locked memory, from which a GPU reads while it computes."""
         return self.fast and self.device.type == "cuda"
 
+    @property
+    def room(self) -> int:
+        """Bytes of the device's memory that the data may take: half of what is free. 0 on the CPU."""
+        return torch.cuda.mem_get_info(self.device)[0] // 2 if self.device.type == "cuda" else 0
+
     def hold_threads(self) -> None:
         """Set torch's threads again: numba's first parallel kernel sets OpenMP's, and with them torch's.
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch, windows
+from engine.dataset.batch import Batch
+from engine.dataset.windows import windows
 from engine.features.feature_set import FeatureSet
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput, RowState
 from engine.model.dropout import MaskStream, StepMasks, masks_from

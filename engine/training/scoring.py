@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.dataset.batch import Batch
 from engine.dataset.loader import prefetch
+from engine.dataset.windows import DevicePanel
 from engine.evaluation.inference import Series
 from engine.evaluation.rank_ic import rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
@@ -94,11 +95,13 @@ def score_days(
     window: int,
     runtime: Runtime,
     other_graphs: Sequence[OtherGraph] = (),
+    panel: DevicePanel | None = None,
 ) -> ScoredDays:
     """Score every session (positions on the axis S) in eval mode, float32, without gradient.
 
-    ``window``: sessions. The rows are read once, and ranked anew for each of ``other_graphs``. Batches are
-    made ahead, and scores stay on the device until the last day is done. The model's mode is put back.
+    ``window``: sessions. ``panel``: gathers the inputs on the device; without it the host does. The rows are
+    read once, and ranked anew for each of ``other_graphs``. Batches are made ahead, and scores stay on the
+    device until the last day is done. The model's mode is put back.
     """
     days = [int(s) for s in sessions]
     steps = [tuple(days[i : i + _DAYS_PER_BATCH]) for i in range(0, len(days), _DAYS_PER_BATCH)]
@@ -111,11 +114,12 @@ def score_days(
     try:
         with (
             torch.inference_mode(),
-            prefetch(features, graphs, steps, window, pin=runtime.pin) as batches,
+            prefetch(features, graphs, steps, window, pin=runtime.pin, panel=panel) as batches,
         ):
             for batch in batches:
                 runtime.hold_threads()
                 moved = batch.to(runtime.device)
+                moved = panel.filled(moved) if panel else moved
                 state = model.read(moved.x_MTF, moved.mask_MT)
                 output = model.rank(state, moved)
                 score_PMH.append(output.score_MH)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from engine.config import Config
 from engine.dataset.batch import Batch
+from engine.dataset.windows import DevicePanel
 from engine.errors import EnvironmentProblem, GateError
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.dropout import new_seed
@@ -95,6 +96,8 @@ class Stepper:
     runtime: Runtime
     optimizer: torch.optim.AdamW
     forward_backward: StepPass
+    panel: DevicePanel | None = None
+    """Gathers the inputs of batches that come without."""
     sink: EventSink = field(default_factory=NullSink)
     parts: int = 1
     """Into how many parts the rows of a step are cut; doubled when the device runs out of memory."""
@@ -106,6 +109,7 @@ class Stepper:
         self.model.train()
         set_learning_rate(self.optimizer, rate)
         moved = batch.to(self.runtime.device)
+        moved = self.panel.filled(moved) if self.panel else moved
         done = self._gradients(moved, new_seed())
         norms = gradient_norms(self.model.module_groups()) if monitor else {}
         clip = self.config.training.gradient_clip

@@ -26,6 +26,7 @@ from engine.config import Config, PhaseConfig
 from engine.dataset.batch import Batch
 from engine.dataset.loader import prefetch, steps_of_epoch
 from engine.dataset.split import Split
+from engine.dataset.windows import DevicePanel
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
@@ -74,9 +75,12 @@ class Trainer:
     _monitor: Monitor = field(init=False)
     _average: WeightAverage = field(init=False)
     _pass: StepPass = field(init=False)
+    _panel: DevicePanel | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._average = WeightAverage.of(self.config.training)
+        window, runtime = self.config.split.window, self.runtime
+        self._panel = DevicePanel.of(self.features, window, runtime.device, runtime.room)
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
@@ -150,6 +154,7 @@ class Trainer:
         steps = phase.epochs * self._steps_per_epoch()
         return Stepper(
             forward_backward=compiled_where_it_pays(self._pass, steps, self.sink),
+            panel=self._panel,
             sink=self.sink,
             config=self.config,
             model=self.model,
@@ -241,9 +246,8 @@ class Trainer:
         started = time.perf_counter()
         todo = steps[state.step_in_epoch :]
         self.runtime.ranks.expect(todo)
-        with prefetch(
-            self.features, self.graphs, todo, self.config.split.window, pin=self.runtime.pin
-        ) as batches:
+        days = self.features, self.graphs, todo, self.config.split.window
+        with prefetch(*days, pin=self.runtime.pin, panel=self._panel) as batches:
             for batch in batches:
                 monitor = state.step % training.log_every == 0
                 rate = one_cycle(state.step_in_phase, total, peak)
@@ -326,6 +330,7 @@ class Trainer:
             window=self.config.split.window,
             runtime=self.runtime,
             other_graphs=other_graphs,
+            panel=self._panel,
         )
 
     def _validate(self) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.config import SplitConfig
 from engine.dataset.batch import (
+    _TENSORS,
     SOFT_RANK_NAMES,
     Batch,
     _sampled_rows,
@@ -18,6 +19,7 @@ from engine.dataset.batch import (
 )
 from engine.dataset.loader import _epoch_steps, prefetch
 from engine.dataset.split import inner_folds, refit_split, room_for, single_split, walk_forward
+from engine.dataset.windows import DevicePanel
 from engine.errors import DataError
 from tests.conftest import World
 
@@ -128,6 +130,27 @@ def test_batch_rows_are_the_days_members_with_their_windows(world: World) -> Non
         assert bool(((heard >= rows.start) & (heard < rows.stop)).all()), "an edge crosses days"
         assert batch.row_DN[d, : rows.stop - rows.start].tolist() == list(range(10**6)[rows])
         assert bool((batch.row_DN[d, rows.stop - rows.start :] == -1).all())
+
+
+def test_a_device_gathers_the_windows_that_the_host_would(world: World) -> None:
+    sessions, cpu = (int(world.split.train[5]), int(world.split.train[40])), torch.device("cpu")
+    panel = DevicePanel.of(world.features, 8, cpu, room=2**30)
+    assert panel is not None
+    given = (world.features, world.graphs, sessions, 8)
+    expected, bare = make_batch(*given), make_batch(*given, with_windows=False)
+    assert bare.x_MTF.shape == (bare.day_ptr[-1], 0, len(world.features.features))
+    filled = panel.filled(bare)
+    for name in _TENSORS:
+        assert torch.equal(
+            getattr(filled, name).nan_to_num(), getattr(expected, name).nan_to_num()
+        ), name
+    assert filled.x_MTF.dtype == torch.float32
+    assert panel.filled(expected) is expected, "inputs that are there stay"
+    with prefetch(world.features, world.graphs, [sessions], 8, panel=panel) as batches:
+        assert torch.equal(panel.filled(next(batches)).x_MTF, expected.x_MTF)
+    assert DevicePanel.of(world.features, 8, cpu, room=1000) is None, "what does not fit stays away"
+    with pytest.raises(IndexError, match="session 3 has no window of 8"):
+        make_batch(world.features, None, (3,), 8, with_windows=False)
 
 
 def test_batch_edges_are_those_of_the_graph_between_members(world: World) -> None:

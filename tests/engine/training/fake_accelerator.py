@@ -26,6 +26,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 from benchmarks.speed_case import Case, random_batch
 from engine.config import Config
 from engine.dataset.batch import _TENSORS, Batch
+from engine.dataset.windows import DevicePanel
 from engine.model import dropout
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.training import passes
@@ -184,6 +185,8 @@ def step(case: str) -> dict[str, object]:
         if case == "attribute":
             offset = torch.zeros(config.model.hidden)
             model.embedding.register_forward_hook(lambda module, given, out: out + offset)
+        if case == "panel":
+            stepper.panel, batch = inputs_on_the_device(batch)
         stepper(batch, 1e-3, monitor=False)
         if case == "parts":
             model.gat.register_forward_pre_hook(_once(torch.OutOfMemoryError("out of memory")))
@@ -198,6 +201,17 @@ def step(case: str) -> dict[str, object]:
     )
     assert result.loss.dtype == torch.float32
     return {"parts": stepper.parts, "kernels": counted.kernels.total()}
+
+
+def inputs_on_the_device(batch: Batch) -> tuple[DevicePanel, Batch]:
+    """The panel that holds the inputs, in half precision, and the batch without them."""
+    x_SNF = torch.zeros(CASE.window + 2, CASE.stocks, CASE.features, dtype=torch.float16)
+    mode = batch.x_MTF.fake_mode  # type: ignore[attr-defined]
+    tables = x_SNF, x_SNF[..., 0] == 0, torch.zeros(batch.day_ptr[-1], dtype=torch.int64)
+    x_SNF, is_member_SN, first_M = (mode.from_tensor(table) for table in tables)
+    panel = DevicePanel(x_SNF.to(DEVICE), is_member_SN.to(DEVICE), CASE.window)
+    bare = replace(batch, x_MTF=batch.x_MTF[:, :0], mask_MT=batch.mask_MT[:, :0], first_M=first_M)
+    return panel, bare
 
 
 def _once(error: Exception) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """Compiled steps: the same numbers, one graph without a break; no run ends for want of a compiler."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -7,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
+from torch._inductor.utils import run_and_get_code
 
+from benchmarks.speed_case import Case, random_batch
 from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
 from engine.model.dropout import Dropout
@@ -16,7 +19,7 @@ from engine.runs.events import Noted
 from engine.runs.sink import ListSink
 from engine.training.device import Runtime
 from engine.training.optimizer import build_optimizer
-from engine.training.passes import StepPass
+from engine.training.passes import PassResult, StepPass
 from engine.training.step import (
     _MIN_STEPS,
     Stepper,
@@ -25,6 +28,7 @@ from engine.training.step import (
     compiled_where_it_pays,
 )
 from tests.conftest import World
+from tests.engine.training.fake_accelerator import Counted
 
 CPU = Runtime(device=torch.device("cpu"), mode="optimized", autocast=False, threads=1)
 
@@ -141,6 +145,43 @@ def test_forward_and_loss_are_one_graph_with_the_same_numbers(
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_generated_code_gives_the_same_numbers(world: World, model: ATFTGATFAN) -> None:
     same_compiled(world, model, "inductor")
+
+
+_CALLS = re.compile(r"^ +(?:extern_kernels\.\w+|cpp_fused\w*|torch\.ops\.[\w.]+)\(", re.MULTILINE)
+"""A product of a library, a loop that was generated, an operation that is neither."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_step_of_four_days_sends_less_than_500_kernels() -> None:
+    """Preset `base`: forward, loss and backward as generated (for the CPU; for CUDA the same fusions by
+    Triton), the LSTM by its formula; clipping, update and figures eagerly, as they are always.
+    """
+    case = Case(stocks=24, days=4, window=20, features=6, hidden=16, degree=3)
+    config = case.config()
+    model, batch = build_model(config, case.features).train(), random_batch(case, config)
+    fast = compiled(StepPass(CPU))
+    done, codes = run_and_get_code(lambda: fast(model, batch, config, seed=1))
+    generated = sum(len(_CALLS.findall(code)) for code in codes)
+    gradients = {p: p.grad for p in model.parameters() if p.grad is not None}
+
+    def given(*_: object, **__: object) -> PassResult:
+        for parameter, gradient in gradients.items():
+            parameter.grad = gradient
+        return done
+
+    step = Stepper(
+        config=config,
+        model=model,
+        runtime=CPU,
+        optimizer=build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
+        forward_backward=given,  # type: ignore[arg-type]
+    )
+    step(batch, 1e-3, monitor=False)
+    with Counted() as rest:
+        step(batch, 1e-3, monitor=False)
+    assert len(codes) == 2, "forward and backward, each without a break"
+    assert 100 < generated + rest.kernels.total() < 500
 
 
 @pytest.mark.gpu

@@ -14,6 +14,7 @@ import pynvml
 import pytest
 import torch
 
+from engine.dataset.windows import DevicePanel
 from engine.errors import EnvironmentProblem
 from engine.model.atft_gat_fan import build_model
 from engine.runs.sink import ListSink, NullSink
@@ -32,7 +33,7 @@ def restored() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-SOUND = ("float32", "bf16", "monitor", "parts", "score")
+SOUND = ("float32", "bf16", "monitor", "parts", "panel", "score")
 FAULTS = {"attribute": "device", "wait": "DataDependent"}
 
 
@@ -176,9 +177,12 @@ def test_scores_on_cuda_equal_those_of_the_cpu(world: World) -> None:
     scores = {}
     for name in ("cpu", "cuda"):
         runtime = device.apply_mode("safe", torch.device(name), 0)
+        window = world.config.split.window
+        panel = DevicePanel.of(world.features, window, runtime.device, runtime.room)
+        assert (panel is None) == (name == "cpu"), "there the inputs are gathered on the device"
         scored = score_days(
             model.to(name), world.features, world.graphs, days,
-            window=world.config.split.window, runtime=runtime,
+            window=window, runtime=runtime, panel=panel,
         )  # fmt: skip
         scores[name] = scored.score_DNH
     for a, b in zip(scores["cpu"], scores["cuda"], strict=True):

@@ -13,7 +13,7 @@ from engine.model.atft_gat_fan import build_model
 from engine.records.train import PhaseResult
 from engine.runs.sink import NullSink
 from engine.training import passes
-from engine.training.device import apply_mode
+from engine.training.device import Runtime, apply_mode
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays
@@ -70,3 +70,15 @@ def test_optimized_mode_learns_what_safe_mode_learns(
         assert b.rank_ic == pytest.approx(a.rank_ic, abs=0.002)
     for mine_NH, theirs_NH in zip(safe_days.score_DNH, fast_days.score_DNH, strict=True):
         assert np.corrcoef(mine_NH[:, 1], theirs_NH[:, 1])[0, 1] > 0.999
+
+
+@pytest.mark.slow
+def test_data_in_the_memory_of_the_device_train_the_same_network_bit_by_bit(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, host_days = trained(world, "safe", tmp_path / "host")
+    monkeypatch.setattr(Runtime, "room", 2**30)
+    there, days = trained(world, "safe", tmp_path / "device")
+    assert [result.rank_ic for result in there] == [result.rank_ic for result in host]
+    for mine_NH, theirs_NH in zip(days.score_DNH, host_days.score_DNH, strict=True):
+        np.testing.assert_array_equal(mine_NH, theirs_NH)

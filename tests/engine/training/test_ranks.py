@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch, make_batch, windows
+from engine.dataset.batch import Batch, make_batch
+from engine.dataset.windows import windows
 from engine.errors import UsageError
 from engine.model.atft_gat_fan import ATFTGATFAN, RowState, build_model
 from engine.runs.sink import NullSink

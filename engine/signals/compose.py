@@ -135,6 +135,10 @@ class Ranked:
 class Scorer(Protocol):
     """The champion's models."""
 
+    @property
+    def is_thread_safe(self) -> bool:
+        """Whether several threads may have sessions ranked at once."""
+
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
         """The scores of the window's stocks; ``horizon``: column of the traded score."""
 

@@ -5,6 +5,7 @@ reads the positions, and makes a card where a line of them has no price.
 import datetime as dt
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ from engine.signals.models import Model
 from engine.signals.position_file import MOST, read_position_file
 from engine.signals.seal import PinStore, SealStore, same_inputs, trading_tables
 from engine.signals.window import day_slice, edge_slice
+from engine.stages.capacity import usable_cores
 from engine.stages.context import StageContext
 from engine.stages.load import Dataset, session_window
 
@@ -138,7 +140,7 @@ class Gatherer:
                 f"{self.config.universe.min_names} and a window of {self.config.split.window} sessions "
                 "are needed"
             )
-        history = tuple(self._scored(session, scorer) for session in self._earlier_decisions)
+        history = self._history(scorer)
         first = min([self.session, *(self._number(day.date) for day in history)])
         bars = self.dataset.panel.bars(str(self.features.dates_S[max(0, first - LOOK)]))
         edges = edge_slice(self.dataset.graphs, self.session)
@@ -246,23 +248,40 @@ class Gatherer:
         gone = sorted(set(held) - set(closes["symbol"]))
         return dict.fromkeys(gone, f"no close from {begin} to {self._today}")
 
-    def _scored(self, session: int, scorer: Scorer) -> ScoredDay:
-        """From a sealed signal of this model on the same data, else by the networks: the same bits."""
-        date, data = str(self.features.dates_S[session]), self.known.digest(session)
+    def _history(self, scorer: Scorer) -> tuple[ScoredDay, ...]:
+        """Scores of the decisions before this session: of a sealed signal of this model on the same data,
+        else by its models, one session a core at a time. Both have the same bits.
+        """
+        names = {s: str(self.features.dates_S[s]) for s in self._earlier_decisions}
+        data = {s: self.known.digest(s) for s in names}
+        sealed = {s: self._sealed(names[s], data[s]) for s in names}
+        missing = [s for s in names if sealed[s] is None]
+        threads = min(usable_cores() if scorer.is_thread_safe else 1, max(1, len(missing)))
+        with ThreadPoolExecutor(threads, "decisions") as executor:
+            ranked = executor.map(lambda session: self._ranked(session, scorer), missing)
+            made = dict(zip(missing, ranked, strict=True))
+        return tuple(
+            found
+            if isinstance(found := sealed[s] or made[s], ScoredDay)
+            else ScoredDay(date=date, data=data[s], pin=self.pins.put(pack_scores(found)))
+            for s, date in names.items()
+        )
+
+    def _sealed(self, date: str, data: str) -> ScoredDay | Scores | None:
+        """What an earlier signal has pinned or sealed of the day; None: nothing."""
         for day in self._earlier.history if self._earlier else ():
             if (day.date, day.data) == (date, data):
                 return day
-        scores = None
         for seal in reversed(self.seals.of(date)):
             if (seal.key.model, seal.key.data) == (self.model.id, data):
-                scores = self._sealed_scores(seal)
-                break
-        if scores is None:
-            window = session_window(self.dataset, session, self.config.split.window)
-            column = self.config.labels.horizons.index(self.config.portfolio.horizon)
-            score_MH = scorer.rank(window, column).score_MH
-            scores = Scores(date=date, symbols=window.symbols, score_MH=score_MH)
-        return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
+                return self._sealed_scores(seal)
+        return None
+
+    def _ranked(self, session: int, scorer: Scorer) -> Scores:
+        window = session_window(self.dataset, session, self.config.split.window)
+        column = self.config.labels.horizons.index(self.config.portfolio.horizon)
+        score_MH = scorer.rank(window, column).score_MH
+        return Scores(date=window.date, symbols=window.symbols, score_MH=score_MH)
 
     def _sealed_scores(self, seal: Seal) -> Scores:
         """The sealed scores in the order that the networks give them: that of the symbol axis."""

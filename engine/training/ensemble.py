@@ -43,7 +43,7 @@ from engine.training.members import (
     kind_of,
     member_config,
 )
-from engine.training.own_models import kept_maker
+from engine.training.own_models import FITS, kept_maker
 from engine.training.snapshots import MODEL
 
 
@@ -61,6 +61,12 @@ class Ensemble:
         """
         apply_mode("safe", choose_device("cpu", NullSink()), config.training.seed)
         return cls(tuple(_load(member, config, tuple(features)) for member in members))
+
+    @property
+    def is_thread_safe(self) -> bool:
+        """A model of one's own promises nothing of threads; all others have the same bits in any."""
+        known = {NETWORK_NAME, PERCEPTRON, *FITS}
+        return all(kind_of(member.name) in known for member in self.members)
 
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
         """The score of each stock: of the only member, or the blend of all."""

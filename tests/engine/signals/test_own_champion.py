@@ -114,7 +114,9 @@ def test_it_is_a_member_of_a_blend_with_each_label(crowned: tuple[Desk, str, Mod
     dataset = load_dataset(desk.context(), desk.context().sink, in_memory=False)
     session = int(dataset.features.dates_S.size) - 1
     window = session_window(dataset, session, model.config().split.window)
-    told = open_ensemble(model).explain(window, 1, np.array([0, 3]))
+    opened = open_ensemble(model)
+    assert not opened.is_thread_safe, "a model of one's own promises nothing of threads"
+    told = opened.explain(window, 1, np.array([0, 3]))
     assert set(told.member_R) == set(members)
 
 

@@ -1,5 +1,6 @@
 """The ensemble: its mean by hand, and explanations against taking each thing away one at a time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.dataset.batch import _TENSORS, make_batch
 from engine.dataset.heard import with_heard_names, with_neighbours
 from engine.errors import GateError
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
-from engine.model_kit import RidgeModel
+from engine.model_kit import Days, LightGBMModel, RidgeModel
 from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.training.ensemble import Ensemble
@@ -70,6 +71,39 @@ def test_the_score_is_the_mean_of_standardised_scores(world: World) -> None:
     assert np.isclose(ranked.deviation, np.mean([x[:, H].std() for x in raw]))
     assert all(alpha is not None and 0.4 < alpha < 0.6 for alpha in ranked.alpha)
     np.testing.assert_allclose(_standardised(raw[0]).std(axis=0, ddof=1), 1.0, rtol=1e-6)
+
+
+def test_sessions_ranked_beside_each_other_have_the_bits_of_one_after_another(world: World) -> None:
+    """Networks, and trees, which have threads of their own."""
+    rng, F = np.random.default_rng(2), len(world.features.features)
+    trees = LightGBMModel()
+    trees.fit(
+        Days(
+            dates_M=np.zeros(500, dtype="datetime64[D]"),
+            x_MF=rng.normal(size=(500, F)).astype(np.float32),
+            target_MH=rng.normal(size=(500, 1)).astype(np.float32),
+            return_MH=np.zeros((500, 1), dtype=np.float32),
+            weight_M=None,
+            columns=world.features.features,
+            horizons=world.features.horizons[:1],
+            seed=0,
+        )
+    )
+    member = FittedMember(
+        name="lightgbm",
+        models=FittedModels([trees], world.features.horizons[:1]),
+        horizons=world.features.horizons,
+        columns=world.features.features,
+        view=View(last=True),
+    )
+    both = Ensemble((*ensemble(world).members, member))
+    assert both.is_thread_safe
+    windows = [window_of(world, int(session)) for session in world.split.test[:12]]
+    alone = [both.rank(window, 0).score_MH for window in windows]
+    with ThreadPoolExecutor(3) as threads:
+        beside = list(threads.map(lambda window: both.rank(window, 0).score_MH, windows))
+    for a_MH, b_MH in zip(alone, beside, strict=True):
+        np.testing.assert_array_equal(a_MH, b_MH)
 
 
 def one_way(window: DayWindow) -> DayWindow:

@@ -80,7 +80,7 @@ def _fine(card: Card) -> Iterator[tuple[str, str]]:
     if card.orders is None:
         return
     if "turnover" not in bad:
-        yield "turnover", fmt.percent(card.orders.turnover).replace("%", " %")
+        yield "turnover", fmt.percent(card.orders.turnover)
     if "cost" not in bad:
         yield "cost", f"{fmt.number(1e4 * card.orders.cost, 1, sign=False)} bp"
 
@@ -142,7 +142,7 @@ def figure(light: Light, value: float | str | None) -> str:
     if value is None or not math.isfinite(value):
         return fmt.DASH
     if light.name in _PERCENT:
-        return f"{100 * value:.2f} %"
+        return f"{100 * value:.2f}%"
     if light.name == "data":
         return f"{value:,.0f}"
     unit = _UNITS.get(light.name)

@@ -16,7 +16,7 @@ _SPARE = 14
 def machine_lines(out: Lines, value: MachineNews) -> None:
     """Meters of processor, memory and disk of the machine that the screen runs on, then its GPUs."""
     cores = f", {fmt.counted(value.cores, 'core')}" if out.roomy else ""
-    _meter(out, "cpu", value.cpu_percent / 100, f"{value.cpu_percent:.0f} %{cores}")
+    _meter(out, "cpu", value.cpu_percent / 100, f"{value.cpu_percent:.0f}%{cores}")
     used, total = value.memory_used_mib, value.memory_total_mib
     told = f"{used / 1024:.1f} of {fmt.memory(total)}" if out.roomy else fmt.memory(used)
     _meter(out, "memory", used / (total or 1), told)
@@ -25,7 +25,7 @@ def machine_lines(out: Lines, value: MachineNews) -> None:
     if not value.gpus:
         out.fact("gpu", ("none (NVIDIA)", styles.DIM))
     for gpu in value.gpus:
-        load = fmt.DASH if gpu.percent is None else f"{gpu.percent:.0f} %"
+        load = fmt.DASH if gpu.percent is None else f"{gpu.percent:.0f}%"
         if gpu.used_mib is not None and gpu.total_mib is not None:
             load += f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
         out.fact("gpu", load, (f"  {gpu.name}", styles.DIM))
@@ -36,7 +36,7 @@ def machine_lines(out: Lines, value: MachineNews) -> None:
     else:
         busy = sum(process.cpu_percent for process in value.processes)
         memory = fmt.memory(sum(process.memory_mib for process in value.processes))
-        told = f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f} %"
+        told = f"{fmt.counted(len(value.processes), 'process', 'processes')}, {busy:.0f}%"
         out.fact("ours", f"{told}, {memory}; ", ("m", styles.KEY), " lists")
 
 
@@ -46,9 +46,9 @@ def _meter(out: Lines, name: str, share: float, told: str) -> None:
 
 
 def _past(out: Lines, value: MachineNews) -> None:
-    """0 to 100 % since Home was opened, newest right."""
+    """0 to 100% since Home was opened, newest right."""
     out.space()
-    out.say(("before, 0 to 100 %, newest right", styles.STRONG))
+    out.say(("before, 0 to 100%, newest right", styles.STRONG))
     past: Sequence[tuple[str, Sequence[float]]] = (
         ("cpu", value.past.cpu), ("memory", value.past.memory), ("gpu", value.past.gpu),
     )  # fmt: skip

@@ -16,8 +16,8 @@ from engine.records.figure import COLLAPSED_RATIO, is_noise
 from engine.records.rank_ic import Worth
 from engine.runs.state import NetworkState, RunState
 
-_DEVIATION = 8
-"""Columns of ``+12.3 %``."""
+_DEVIATION = 7
+"""Columns of ``+12.3%``."""
 _ROOM_FOR_BOTH = 26
 """Columns in which the gate's two streams stand in one line."""
 _ROOM_FOR_DIGITS, _ROOM_FOR_DAYS = 30, 38
@@ -148,10 +148,10 @@ class VariablesPanel(StatePanel):
 def _variable(
     name: str, weight: float, before: dict[str, float], most: float, names: int, width: int
 ) -> Text:
-    """``momentum_12_1  +2.0 % ↑ ━━━━``: how far from the average of all inputs, against the farthest."""
+    """``momentum_12_1  +2.0% ↑ ━━━━``: how far from the average of all inputs, against the farthest."""
     away, change = weight - 1.0, weight - before.get(name, weight)
     text = line(cell(name, names))
-    told = f"{100 * away:+.1f} %" if math.isfinite(away) else fmt.DASH
+    told = f"{100 * away:+.1f}%" if math.isfinite(away) else fmt.DASH
     text.append(f"{told:>{_DEVIATION}} ", STRONG)
     grows, falls = change > _MOVED * most, change < -_MOVED * most
     text.append(GLYPHS.up if grows else GLYPHS.down if falls else " ", DIM)

@@ -139,11 +139,11 @@ class MachinePanel(StatePanel):
         lines = _pace(state, width)
         if machine is not None:
             ram = f"{fmt.memory(machine.memory_mib)} of {fmt.memory(machine.memory_total_mib)}"
-            lines += [_pair("cpu", f"{machine.cpu_percent:.0f} %"), _pair("ram", ram)]
+            lines += [_pair("cpu", f"{machine.cpu_percent:.0f}%"), _pair("ram", ram)]
             gpu = "none"
             if not math.isnan(machine.gpu_percent):
                 used, total = machine.gpu_memory_mib, machine.gpu_memory_total_mib
-                gpu = f"{machine.gpu_percent:.0f} % {fmt.memory(used)} of {fmt.memory(total)}"
+                gpu = f"{machine.gpu_percent:.0f}% {fmt.memory(used)} of {fmt.memory(total)}"
             lines += [_pair("gpu", gpu), _pair("disk", f"{machine.disk_free_gib:.0f} GiB free")]
         if state.model is not None:
             parameters = sum(state.model.parameters.values())

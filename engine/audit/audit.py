@@ -111,7 +111,7 @@ def audit(
     leaks += _or_skipped(market, "prices", lambda: scale_leaks(whole))
     leaks += _or_skipped(market, "splits", lambda: _split_leaks(split_features(), config))
     if scores is None:
-        market.skipped["scores"] = "no training was named (`atft-tui audit RUN`)"
+        market.skipped["scores"] = "no run of `train` was named (`atft-tui audit RUN`)"
     else:
         leaks += list(scores())
     leaks = sorted(leaks, key=lambda leak: list(_CHECKS).index(leak.check))[:_MAX_TOLD]

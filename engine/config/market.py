@@ -201,7 +201,7 @@ class FeatureConfig(ConfigTable):
     columns: tuple[str, ...] = ()
     """Names of feature columns that are used besides those."""
     scaling: Literal["rank_gauss", "winsor_z"] = "rank_gauss"
-    """Within the day: normal scores of ranks, or z-scores after clipping at the 1 % and 99 % quantiles."""
+    """Within the day: normal scores of ranks, or z-scores after clipping at the 1% and 99% quantiles."""
     dtype: Literal["float16", "float32"] = "float16"
     """Storage type of the feature tensor on disk."""
     own: dict[str, str] = Field(default={}, json_schema_extra={DERIVED: True})

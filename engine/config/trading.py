@@ -37,7 +37,7 @@ class PortfolioConfig(ConfigTable):
     fraction: float = Field(0.1, gt=0, le=0.5)
     """Share of the universe that is bought, and share that is sold short. Fraction."""
     gross: float = Field(2.0, gt=0, le=10)
-    """Sum of absolute weights at full investment, as a fraction of equity (2 = 100 % each side)."""
+    """Sum of absolute weights at full investment, as a fraction of equity (2 = 100% each side)."""
     max_weight: float = Field(0.1, gt=0, le=1)
     """Most that one name may have of the equity, bought or sold short. Fraction of equity."""
     long_only: bool = False
@@ -118,7 +118,7 @@ class CostConfig(ConfigTable):
     slippage_bps: float = Field(5.0, ge=0)
     """Half-spread, one way, of traded value; at least half a tick in Japan. Basis points."""
     impact_bps: float = Field(1.0, ge=0)
-    """Added to the half-spread per 1 % of the mean 20-session turnover that an order takes."""
+    """Added to the half-spread per 1% of the mean 20-session turnover that an order takes."""
     max_slippage_bps: float = Field(20.0, ge=0)
     """Impact stops where it and the half-spread reach this. Basis points."""
     borrow_bps_per_year: float = Field(50.0, ge=0)

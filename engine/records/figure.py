@@ -44,7 +44,7 @@ class Figure(Struct, frozen=True):
         out = f"{self.value * scale:{'+' if sign else ''}.{digits}f}"
         if not math.isnan(self.error):
             out += f" ± {self.error * scale:.{digits}f}"
-        out += f" {self.unit}" if self.unit else ""
+        out += self.unit if self.unit == "%" else f" {self.unit}" if self.unit else ""
         return out + (f" (n={self.n:,})" if self.n else "")
 
     @property

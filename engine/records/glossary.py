@@ -11,7 +11,7 @@ GLOSSARY: dict[str, str] = {
     "day. A value inside is marked ~ and dim: chance alone gives as much.",
     "oracle": "The best RankIC that can be had, known for the made-up market only.",
     "Sharpe": "Mean net return over its deviation, both annualised; net is after commission, spread, "
-    "impact and borrow. The brackets hold its 95 % bootstrap interval.",
+    "impact and borrow. The brackets hold its 95% bootstrap interval.",
     "deflated": "Probability that the true Sharpe ratio beats what luck alone gives after so many "
     "trials of variants.",
     "drawdown": "Equity below its highest value so far, as a share of that.",

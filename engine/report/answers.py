@@ -40,7 +40,7 @@ def answers(facts: Facts) -> list[Answer]:
         Answer(
             question="Is it real?",
             answer=f"RankIC {rank_ic(facts.test)} over {counted(train.score_horizon, 'session')}",
-            detail=f"Null band ±{facts.test.null_band:.4f} (95 % of shuffled scores): the value is "
+            detail=f"Null band ±{facts.test.null_band:.4f} (95% of shuffled scores): the value is "
             f"{judgement}. {_rivals(train)}{_microstructure(test)}",
             kind="plain" if kind == "good" and _beaten(train) else kind,
         ),

@@ -67,7 +67,7 @@ def _mean(
         sure = abs(value - goal) > SURE * se
         evidence = (
             f"n={best.n_dates} days, h={best.horizon}, best of {n_epochs} epochs; {place} the null band "
-            f"±{band:.4f}; {'' if sure else 'not '}told from {goal:.3f} at 95 %"
+            f"±{band:.4f}; {'' if sure else 'not '}told from {goal:.3f} at 95%"
         )
     verdict: CriterionVerdict = "met" if value > goal and not noise else "not met"
     return Criterion(

@@ -85,7 +85,7 @@ class DemoAnswer(Struct, frozen=True, kw_only=True):
                 "",
                 f"the network recovers {self.recovered:.0%} of the oracle's RankIC",
                 f"with the graph minus without it, same days: {figure.text()}",
-                "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
+                "± Newey-West standard error · null = 95% band of shuffled scores · ~ = inside it",
             ]
         )
 

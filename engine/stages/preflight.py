@@ -16,7 +16,7 @@ from engine.config.file import PRESETS, override, resolve_new
 from engine.data.calendar import calendar_span
 from engine.data.load import StoredPanel, open_panel
 from engine.dataset.batch import Batch
-from engine.dataset.split import room_for
+from engine.dataset.split import FEWER_NAMES, room_for
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
 from engine.model.atft_gat_fan import ATFTGATFAN, build_model
@@ -97,6 +97,9 @@ def _jobs_row(config: Config, needs: Needs, free: float) -> PreflightRow:
 
 def _time_row(demand: "_Demand", sessions: int, each: float, device: str) -> PreflightRow:
     """How long the network's epochs take at most. ``each``: seconds of a step, timed now."""
+    if not demand.enough:
+        what = f"no session has {demand.config.universe.min_names} stocks"
+        return PreflightRow("time", what, "stop", FEWER_NAMES)
     if not demand.steps:
         what = f"of {sessions:,} sessions none is left to train on"
         return PreflightRow("time", what, "stop", room_for(demand.usable, demand.config.split))
@@ -122,8 +125,10 @@ class _Demand:
     n_features: int
     stocks: int
     """Of a day, mean over the sessions, rounded up."""
+    enough: bool
+    """Whether there are ever ``universe.min_names`` stocks."""
     usable: int
-    """Sessions after a stock's first year; 0 where there are never ``universe.min_names`` stocks."""
+    """Sessions after a stock's first year; 0 where there are never enough stocks."""
     steps: int
     """Most steps; 0: no day is left to train on."""
     tensor: int
@@ -139,11 +144,11 @@ class _Demand:
         itemsize = 2 if config.features.dtype == "float16" else 4
         tensor = quality.sessions * quality.symbols * len(chosen) * itemsize
         stocks = -(-quality.rows_out // max(quality.sessions, 1))
-        ever = quality.symbols >= config.universe.min_names
-        usable = max(0, quality.sessions - config.universe.min_history) if ever else 0
+        enough = quality.symbols >= config.universe.min_names
+        usable = max(0, quality.sessions - config.universe.min_history) if enough else 0
         return cls(
-            config=config, n_features=len(chosen), stocks=stocks, tensor=tensor, usable=usable,
-            steps=_most_steps(config, usable),
+            config=config, n_features=len(chosen), stocks=stocks, tensor=tensor, enough=enough,
+            usable=usable, steps=_most_steps(config, usable),
             needs=Needs.of(config, tensor=tensor, n_features=len(chosen), stocks=stocks),
         )  # fmt: skip
 

@@ -161,7 +161,7 @@ def _sweep_text(summary: SweepSummary) -> str:
         f"The best of many looks better than it is: after {counted(summary.trials, 'trial')} the probability "
         f"that its true Sharpe beats luck is {summary.best.sharpe_deflated:.0%};",
         f"probability of backtest overfitting {summary.overfitting_probability:.0%} "
-        "(50 % = the choice is worth nothing).",
+        "(50% = the choice is worth nothing).",
     ]
     return "\n".join(lines)
 

@@ -72,7 +72,7 @@ def training_text(found: TrainResult) -> str:
         head,
         table(phases, header=["phase", "epochs", "validation RankIC", ""]),
         table(rows, header=[f"RankIC, h={h}", "validation", "test (never used for choosing)"]),
-        "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
+        "± Newey-West standard error · null = 95% band of shuffled scores · ~ = inside it",
         table(
             [[c.goal, c.value_text, c.verdict, c.evidence] for c in found.scoreboard],
             header=["criterion", "value", "verdict", "evidence"],

@@ -95,7 +95,8 @@ def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     assert (short.code, "none is left to train on" in short.err) == (6, True)
     assert "split.test_sessions=" in short.err
     few = atft_here(market, "preflight", *SETTINGS, "--set", "universe.min_names=5000")
-    assert (few.code, "lower universe.min_history or universe.min_names" in few.err) == (6, True)
+    assert (few.code, "no session has 5000 stocks" in few.err) == (6, True)
+    assert "lower universe.min_names or the floors of the universe" in few.err
     refused = atft_here(market, "preflight", "--device", "cuda", "--json")
     if refused.code:
         assert refused.code == 6

@@ -154,9 +154,9 @@ def test_the_meter_puts_point_interval_and_target_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "verdict", "words"),
     [
-        (0.9, 2.0, "above", "above: all of 90 % [+0.90, +2.00] is over 0.849"),
-        (-0.3, 0.5, "below", "below: all of 90 % [-0.30, +0.50] is under 0.849"),
-        (-0.12, 1.49, "undecided", "undecided: 0.849 lies inside 90 % [-0.12, +1.49]"),
+        (0.9, 2.0, "above", "above: all of 90% [+0.90, +2.00] is over 0.849"),
+        (-0.3, 0.5, "below", "below: all of 90% [-0.30, +0.50] is under 0.849"),
+        (-0.12, 1.49, "undecided", "undecided: 0.849 lies inside 90% [-0.12, +1.49]"),
     ],
 )
 def test_the_verdict_in_words(low: float, high: float, verdict: str, words: str) -> None:
@@ -185,9 +185,9 @@ def test_the_waterfall_hangs_each_cost_where_the_last_one_ended() -> None:
     assert ends[2:5] == starts[1:4], "each goes on where the one before ended"
     assert ends[5] == starts[4], "and net ends where the last one does"
     assert starts[0] == starts[5]
-    assert "+15.0 %" in rows[0]
+    assert "+15.0%" in rows[0]
     assert f"{0.15 / 252 * 1e4:+.1f} bp" in rows[0]
-    assert "-3.0 %" in rows[2]
+    assert "-3.0%" in rows[2]
 
 
 def test_months_show_numbers_where_there_is_room_and_always_a_sign() -> None:
@@ -198,7 +198,7 @@ def test_months_show_numbers_where_there_is_room_and_always_a_sign() -> None:
     assert "-0.4" in wide
     narrow = months_picture(value, 45, 10).plain.split("\n")[1]
     assert [narrow[5 + 2 * i] for i in range(3)] == ["+", "-", "0"]
-    assert f"{(1.123 * 0.996 - 1) * 100:+.1f} %" in narrow
+    assert f"{(1.123 * 0.996 - 1) * 100:+.1f}%" in narrow
     assert month_cell(None, 3, 0.1).plain.strip() == UNICODE.waiting
 
 
@@ -224,8 +224,8 @@ def test_the_cursor_reads_its_own_day() -> None:
     text = equity_picture(EquityValue(curves=found, cursor=1, log=False), 150, 20).plain
     first = text.split("\n")[0]
     assert first.startswith(f"{found.dates[1]} ")
-    assert f"{(1.01 * 0.98 - 1) * 100:+.1f} %" in first
-    assert "day -2.00 %" in first
+    assert f"{(1.01 * 0.98 - 1) * 100:+.1f}%" in first
+    assert "day -2.00%" in first
 
 
 def test_rules_say_what_was_left_and_mute_what_took_nothing() -> None:

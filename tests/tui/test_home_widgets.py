@@ -150,9 +150,9 @@ def test_the_countdown_by_hand() -> None:
 
 def test_the_machine_names_its_gpus() -> None:
     text = drawn("machine", HomeMore(machine=MACHINE), 60, 9)
-    assert "97 %, 2 cores" in text
+    assert "97%, 2 cores" in text
     assert "3.1 of 23.5 GiB" in text
-    assert "41 %, 10.0 of 79.6 GiB  NVIDIA H100" in text
+    assert "41%, 10.0 of 79.6 GiB  NVIDIA H100" in text
     assert "MIG" in text
     none = drawn("machine", HomeMore(machine=replace(MACHINE, gpus=())), 60, 9)
     assert "none (NVIDIA)" in none
@@ -167,7 +167,7 @@ def test_full_screen_the_machine_lists_its_past_and_our_processes() -> None:
     assert f"cpu       {GLYPHS.blocks[0]}{GLYPHS.blocks[-1]}" in told
     assert told.count("gpu") == 2, "two meters and no past of a GPU that told nothing"
     short = drawn("machine", HomeMore(machine=machine), 60, 9)
-    assert "1 process, 188 %, 2.0 GiB; m lists" in short
+    assert "1 process, 188%, 2.0 GiB; m lists" in short
 
 
 def test_the_largest_orders_are_told_and_that_a_card_stands_against_them(news: HomeNews) -> None:

@@ -250,7 +250,7 @@ def test_a_times_zone_and_utc_are_named() -> None:
 def test_figures_have_their_units() -> None:
     light = Light(name="cost", verdict="TRADE", value=2.1, limit=20.0, reason="")
     assert figure(light, 2.1) == "2.10 bp"
-    assert figure(structs.replace(light, name="turnover"), 0.18) == "18.00 %"
+    assert figure(structs.replace(light, name="turnover"), 0.18) == "18.00%"
     assert figure(structs.replace(light, name="model_age"), 12.0) == "12 d"
     assert figure(structs.replace(light, name="gate"), 0.498) == "0.498"
     assert figure(light, None) == figure(light, math.inf) == "—"
@@ -275,7 +275,7 @@ def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -
     )  # fmt: skip
     text = WhyPanel(id="w").picture(plain, 60, 30).plain
     assert "signals.explain_names" in text
-    assert "50.0 %" in text
+    assert "50.0%" in text
     explained = replace(plain, why=replace(plain.why, variables=(("reversal_5", 0.41),)))
     text = WhyPanel(id="w").picture(explained, 60, 30).plain
     assert "signals.explain_names" not in text

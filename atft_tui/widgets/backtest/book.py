@@ -174,7 +174,7 @@ def _cost_words(found: BacktestSummary, ink: Ink) -> list[Text]:
         commission = f"commission {rate('commission_bps')} bp"
     words = (
         f"{commission}, half-spread {rate('slippage_bps')} bp one way",
-        f"impact {rate('impact_bps')} bp per 1 % of a day's turnover taken",
+        f"impact {rate('impact_bps')} bp per 1% of a day's turnover taken",
         f"borrow {rate('borrow_bps_per_year')} bp a year on shorts",
         f"turnover {percent(found.turnover, sign=False)} of equity a day "
         f"(bought + sold), entry {fmt.clean(found.entry)}",

@@ -48,7 +48,7 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
         whole = math.prod(1.0 + change for (of, _), change in months.items() if of == year) - 1.0
         rows.append(line(f"{year:<{_YEAR}}", *cells, (f"{percent(whole):>{_TOTAL}}", STRONG)))
     hidden = len(years) - min(room, len(years))
-    note = f"shade full at ±{top:.1%}".replace("%", " %")
+    note = f"shade full at ±{top:.1%}"
     if cell < _NUMBERS:
         note = f"+ gain, - loss; {note}"
     if hidden:

@@ -170,7 +170,7 @@ def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink, *, labelled:
     rivals = Text()
     for n, drawn in enumerate(lines[:-1]):
         rivals.append(f"  {'' if labelled else LETTERS[n] + ' '}{drawn.name} ", style=drawn.style)
-        rivals.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
+        rivals.append(percent(drawn.values[at] - 1.0).removesuffix("%"))
     # Where the letters are all that tells the curves apart, what they mean comes first.
     for part in (day, rivals) if labelled else (rivals, day):
         text.append_text(part)
@@ -193,7 +193,7 @@ def _curves(
     if not labels:
         _letters(canvas, lines, height)
     names = {
-        height.row(1.0 + tick): f"{tick * 100:+.0f} %" for tick in height.ticks(max(2, rows // 3))
+        height.row(1.0 + tick): f"{tick * 100:+.0f}%" for tick in height.ticks(max(2, rows // 3))
     }
     shown = canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True)
     for y, drawn in (_ends(lines, canvas, height) if labels else {}).items():
@@ -226,7 +226,7 @@ def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Tex
         trace = Trace(range(len(falls)), falls, ink.bad, hanging=True)
         plot(canvas, [trace], _days(value, columns), y)
     _cursor(canvas, value, ink)
-    names = {0: "0 %", rows - 1: f"{deepest * 100:.0f} %" if rows > 1 else "fall"}
+    names = {0: "0%", rows - 1: f"{deepest * 100:.0f}%" if rows > 1 else "fall"}
     return list(canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True))
 
 

@@ -47,10 +47,10 @@ def kept(names: Sequence[str], count: int) -> list[str]:
 
 
 def percent(value: float, digits: int = 1, *, sign: bool = True) -> str:
-    """``+12.3 %``; a dash for what is not known."""
+    """``+12.3%``; a dash for what is not known."""
     if not math.isfinite(value):
         return fmt.DASH
-    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"
+    return f"{value * 100:{'+' if sign else ''}.{digits}f}%"
 
 
 def ratio(value: float) -> str:
@@ -124,9 +124,9 @@ def verdict_words(found: BacktestSummary, ink: Ink = INK) -> Text:
 
 
 def _interval_name(found: BacktestSummary) -> str:
-    """``90 %``."""
+    """``90%``."""
     share = found.confidence
-    return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "interval"
+    return f"{share:.0%}" if math.isfinite(share) else "interval"
 
 
 def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
@@ -248,7 +248,7 @@ def _figures(found: BacktestSummary) -> list[tuple[str, str]]:
         ("Sortino, Calmar", f"{ratio(found.sortino)}, {ratio(found.calmar)}"),
         ("days up", percent(found.hit_rate, sign=False)),
         ("worst, best day", f"{percent(found.worst, 2)}, {percent(found.best, 2)}"),
-        ("VaR, ES 5 %", f"{percent(found.value_at_risk, 2)}, "
+        ("VaR, ES 5%", f"{percent(found.value_at_risk, 2)}, "
                         f"{percent(found.expected_shortfall, 2)} a day"),
         ("skew, kurtosis", f"{ratio(found.skewness)}, {ratio(found.excess_kurtosis)} excess"),
         ("beta", ratio(found.exposures.beta)),

@@ -45,7 +45,7 @@ def risk(facts: Facts) -> Section:
         ("Calmar ratio", shown(test.calmar)),
         ("annual volatility", shown(test.annual_volatility, ".1%")),
         ("days with a gain", shown(test.hit_rate, ".1%")),
-        ("5 % worst day, mean beyond it", f"{shown(test.value_at_risk, '.2%')}, "
+        ("5% worst day, mean beyond it", f"{shown(test.value_at_risk, '.2%')}, "
          f"{shown(test.expected_shortfall, '.2%')}"),
         ("worst and best day", f"{shown(test.worst, '+.2%')}, {shown(test.best, '+.2%')}"),
         *(
@@ -71,7 +71,7 @@ def risk(facts: Facts) -> Section:
         title="Risk, exposure, capacity",
         rows=tuple(rows),
         caption="lean: weights times the normal scores of a style (index: times betas); capacity: "
-        "capital at which 95 % of the orders stay below the share of daily turnover in "
+        "capital at which 95% of the orders stay below the share of daily turnover in "
         f"the constraints; simulated with {money(test.initial_cash, test.currency)}.",
     )
 

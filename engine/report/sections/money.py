@@ -84,7 +84,7 @@ def sharpe(facts: Facts) -> Section:
     points = {name: (side.sharpe_low, side.sharpe, side.sharpe_high) for name, side in sides}
     random, chance = test.baselines.get("random"), ""
     if random is not None:
-        chance = f" random scores: 5 % to 95 % of {counted(random.draws, 'set')} of random scores."
+        chance = f" random scores: 5% to 95% of {counted(random.draws, 'set')} of random scores."
     return Section(
         title="Net Sharpe ratio against the target",
         chart=charts.meter(
@@ -117,7 +117,7 @@ def costs(facts: Facts) -> Section:
             unit="mean of the year, not compounded, % of equity",
         ),
         caption=f"Commission {commission} and half-spread {_basis_points(paid, 'slippage_bps')} one way, "
-        f"impact {_basis_points({'impact_bps': 0.0} | paid, 'impact_bps')} per 1 % of daily turnover taken, "
+        f"impact {_basis_points({'impact_bps': 0.0} | paid, 'impact_bps')} per 1% of daily turnover taken, "
         f"borrow {_basis_points(paid, 'borrow_bps_per_year')} a year; entry at the {test.entry}; turnover "
         f"{test.turnover:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
         f"among them, {test.waterfall.delisting:+.2%} a year (inside gross).",
@@ -208,7 +208,7 @@ def sweep(facts: Facts) -> Section:
             f"Best: {setting}: net Sharpe {shown(best.sharpe)}. The best of many looks better than "
             f"it is: after {counted(found.trials, 'trial')} the probability that it beats luck is "
             f"{shown(best.sharpe_deflated, '.0%')}; probability of backtest overfitting "
-            f"{shown(found.overfitting_probability, '.0%')} (Bailey et al. 2017; 50 %: the choice is "
+            f"{shown(found.overfitting_probability, '.0%')} (Bailey et al. 2017; 50%: the choice is "
             "worth nothing).",
         ),
         caption="rows and columns: " + ", ".join(wide) + ".",

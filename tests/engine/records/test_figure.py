@@ -12,7 +12,7 @@ from engine.records.figure import DASH, Figure, Interval, _Role
     [
         (Figure(0.0205, 0.0042, n=252), 4, "+0.0205 ± 0.0042 (n=252)"),
         (Figure(-0.5), 2, "-0.50"),
-        (Figure(0.123, 0.01, unit="%"), 1, "+12.3 ± 1.0 %"),
+        (Figure(0.123, 0.01, unit="%"), 1, "+12.3 ± 1.0%"),
         (Figure(0.00012, unit="bps"), 2, "+1.20 bps"),
         (Figure(math.nan, 0.1, n=5), 4, DASH),
         (Figure(1.0, n=1234), 1, "+1.0 (n=1,234)"),

@@ -96,7 +96,7 @@ def test_a_cost_that_the_file_does_not_know_is_a_dash(missing: str | None, kept:
         shown["impact_bps"] = "0 bp"
     assert (
         f"Commission {shown['commission_bps']} and half-spread {shown['slippage_bps']} one way, "
-        f"impact {shown['impact_bps']} per 1 % of daily turnover taken, "
+        f"impact {shown['impact_bps']} per 1% of daily turnover taken, "
         f"borrow {shown['borrow_bps_per_year']} a year;"
     ) in text
 

@@ -84,7 +84,7 @@ def test_what_has_no_evidence_is_not_shown() -> None:
 def test_a_graph_is_worth_what_is_lost_without_its_edges(
     share: float, rank_ic: float, verdict: str
 ) -> None:
-    """The error of the sample is 0.004, the least share 0.1 %."""
+    """The error of the sample is 0.004, the least share 0.1%."""
     found = scoreboard(BEST, EPOCHS, [graph_worth(9, BEST.epoch, share, rank_ic)])[-1]
     assert (found.name, found.verdict) == ("graph_worth", verdict)
 
@@ -97,7 +97,7 @@ def test_a_network_that_is_kept_without_its_graph_does_not_meet_the_criterion() 
 
 
 def test_the_evidence_says_whether_the_goal_was_passed_for_sure() -> None:
-    assert "told from 0.020 at 95 %" in judged()["rank_ic"].evidence
+    assert "told from 0.020 at 95%" in judged()["rank_ic"].evidence
     assert "not told from 0.020" in judged(rank_ic_se=0.01)["rank_ic"].evidence
 
 

@@ -39,7 +39,6 @@ from engine.signals.models import Model
 from engine.signals.position_file import MOST, read_position_file
 from engine.signals.seal import PinStore, SealStore, same_inputs, trading_tables
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.capacity import usable_cores
 from engine.stages.context import StageContext
 from engine.stages.load import Dataset, session_window
 
@@ -252,6 +251,8 @@ class Gatherer:
         """Scores of the decisions before this session: of a sealed signal of this model on the same data,
         else by its models, one session a core at a time. Both have the same bits.
         """
+        from engine.stages.capacity import usable_cores  # with torch, which a ledger has no use for
+
         names = {s: str(self.features.dates_S[s]) for s in self._earlier_decisions}
         data = {s: self.known.digest(s) for s in names}
         sealed = {s: self._sealed(names[s], data[s]) for s in names}

@@ -33,9 +33,11 @@ def share(value: float) -> str:
     return DASH if math.isnan(value) else f"{value:.2f}"
 
 
-def percent(value: float) -> str:
-    """``58%``; a dash for NaN. The value is a fraction."""
-    return DASH if math.isnan(value) else f"{value:.0%}"
+def percent(value: float | None, digits: int = 0, *, sign: bool = False) -> str:
+    """``58%``, ``+12.3%``; a dash for what is not known. The value is a fraction."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:{'+' if sign else ''}.{digits}%}"
 
 
 def duration(seconds: float | None) -> str:

@@ -64,7 +64,9 @@ _FIRST: tuple[TableColumn[StockLine], ...] = (
     TableColumn("code", lambda line: Text(fmt.clean(line.code), style=STRONG), 6),
     TableColumn("name", lambda line: line.name),
     TableColumn("book", lambda line: line.book, 5),
-    numbers("weight", lambda line: line.weight, 9, lambda w: f"{100 * w:+.3f}%" if w else ""),
+    numbers(
+        "weight", lambda line: line.weight, 9, lambda w: fmt.percent(w, 3, sign=True) if w else ""
+    ),
     TableColumn("order", _order, 13, value=_signed),
 )
 _LIMIT = _number("limit", "{:,.6g}".format, 8)

@@ -142,7 +142,7 @@ def figure(light: Light, value: float | str | None) -> str:
     if value is None or not math.isfinite(value):
         return fmt.DASH
     if light.name in _PERCENT:
-        return f"{100 * value:.2f}%"
+        return fmt.percent(value, 2)
     if light.name == "data":
         return f"{value:,.0f}"
     unit = _UNITS.get(light.name)

@@ -151,7 +151,7 @@ def _variable(
     """``momentum_12_1  +2.0% ↑ ━━━━``: how far from the average of all inputs, against the farthest."""
     away, change = weight - 1.0, weight - before.get(name, weight)
     text = line(cell(name, names))
-    told = f"{100 * away:+.1f}%" if math.isfinite(away) else fmt.DASH
+    told = fmt.percent(away, 1, sign=True)
     text.append(f"{told:>{_DEVIATION}} ", STRONG)
     grows, falls = change > _MOVED * most, change < -_MOVED * most
     text.append(GLYPHS.up if grows else GLYPHS.down if falls else " ", DIM)

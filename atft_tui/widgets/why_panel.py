@@ -76,8 +76,8 @@ def _head(value: Question, width: int) -> list[Text]:
         rank.append_text(move_text(one.move) if one.rank is not None else Text())
     lines = [title, rank]
     if one.weight or one.weight_before:
-        book = f"{one.book or 'left the book'} {100 * one.weight:+.3f}% of equity"
-        lines.append(Text(f"{book}, was {100 * one.weight_before:+.3f}%"))
+        book = f"{one.book or 'left the book'} {fmt.percent(one.weight, 3, sign=True)} of equity"
+        lines.append(Text(f"{book}, was {fmt.percent(one.weight_before, 3, sign=True)}"))
     if order := one.order:
         asked = f"{order.side} {order.shares:,}", (UP if order.side == "buy" else DOWN) + STRONG
         limit = f" ({order.lots:,} lots) limit {order.limit:,.6g} "
@@ -151,7 +151,7 @@ def _neighbours(value: Question, width: int) -> list[Text]:
 
 
 def _share(attention: float | None) -> str:
-    return fmt.DASH if attention is None else f"{100 * attention:.1f}%"
+    return fmt.percent(attention, 1)
 
 
 def _without(one: Neighbour, value: Question) -> Text:
@@ -204,7 +204,10 @@ def _book(word: str, mark: str, lines: Sequence[StockLine], width: int, limit: i
             (mark, 1, style),
             (one.code, _CODE, STRONG),
             (one.name, name, DIM),
-            (f"{100 * (one.weight_before if word == 'left' else one.weight):+.2f}%", -_WEIGHT),
+            (
+                fmt.percent(one.weight_before if word == "left" else one.weight, 2, sign=True),
+                -_WEIGHT,
+            ),
             (fmt.DASH if one.rank is None else f"{one.rank}", -_RANK),
         )
         for one in lines[:limit]

@@ -95,3 +95,9 @@ class DevicePanel:
         place = session_MT, batch.symbol_M[:, None]
         x_MTF, mask_MT = self.x_SNF[place].float(), self.is_member_SN[place].float()
         return replace(batch, x_MTF=x_MTF, mask_MT=mask_MT, first_M=None)
+
+
+def sent(batch: "Batch", device: torch.device, panel: DevicePanel | None) -> "Batch":
+    """The batch on a device, with the inputs that were left to ``panel``, which is there."""
+    moved = batch.to(device)
+    return panel.filled(moved) if panel else moved

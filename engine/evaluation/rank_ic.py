@@ -70,25 +70,21 @@ class RankedDays:
     returns: Sequence[_Array]
     ranked: Sequence[_Ranked | None]
     """None for a day below ``MIN_NAMES`` valid pairs."""
+    daily_D: Series
+    """RankIC; NaN where a day is undefined."""
 
     @classmethod
     def of(cls, scores: Sequence[_Array], returns: Sequence[_Array]) -> Self:
-        pairs = zip(scores, returns, strict=True)
-        return cls(scores, returns, [_ranked(s_N, r_N) for s_N, r_N in pairs])
-
-    def daily(self) -> Series:
-        """RankIC ``[D]``; NaN where a day is undefined."""
-        return np.array(
-            [math.nan if one is None else _correlation(*one.ranks) for one in self.ranked]
-        )
+        ranked = [_ranked(s_N, r_N) for s_N, r_N in zip(scores, returns, strict=True)]
+        daily = [math.nan if one is None else _correlation(*one.ranks) for one in ranked]
+        return cls(scores, returns, ranked, np.array(daily))
 
     def summary(self, *, horizon: int, null_draws: int = 200, seed: int = 0) -> RankICSummary:
         """Everything that is printed beside a RankIC.
 
         ``horizon`` in sessions sets the Newey-West lag. Without a defined day every figure is NaN.
         """
-        daily_D = self.daily()
-        valid_D = daily_D[np.isfinite(daily_D)]
+        valid_D = self.daily_D[np.isfinite(self.daily_D)]
         if valid_D.size == 0:
             return RankICSummary(rank_ic=math.nan)
         known = [one for one in self.ranked if one is not None]
@@ -118,7 +114,7 @@ class RankedDays:
 
 def rank_ic_series(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
     """Daily RankIC ``[D]`` of D days, each a pair of arrays ``[N]``; NaN where a day is undefined."""
-    return RankedDays.of(scores, returns).daily()
+    return RankedDays.of(scores, returns).daily_D
 
 
 def summarise(

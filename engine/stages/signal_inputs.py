@@ -253,20 +253,26 @@ class Gatherer:
         """
         from engine.stages.capacity import usable_cores  # with torch, which a ledger has no use for
 
-        names = {s: str(self.features.dates_S[s]) for s in self._earlier_decisions}
-        data = {s: self.known.digest(s) for s in names}
-        sealed = {s: self._sealed(names[s], data[s]) for s in names}
-        missing = [s for s in names if sealed[s] is None]
-        threads = min(usable_cores() if scorer.is_thread_safe else 1, max(1, len(missing)))
-        with ThreadPoolExecutor(threads, "decisions") as executor:
-            ranked = executor.map(lambda session: self._ranked(session, scorer), missing)
-            made = dict(zip(missing, ranked, strict=True))
+        days = {
+            s: (str(self.features.dates_S[s]), self.known.digest(s))
+            for s in self._earlier_decisions
+        }
+        found = {s: self._sealed(*day) for s, day in days.items()}
+        missing = [s for s, scores in found.items() if scores is None]
+        made: dict[int, Scores] = {}
+        if missing:
+            threads = usable_cores() if scorer.is_thread_safe else 1
+            with ThreadPoolExecutor(threads, "decisions") as executor:
+                ranked = executor.map(lambda session: self._ranked(session, scorer), missing)
+                made = dict(zip(missing, ranked, strict=True))
         return tuple(
-            found
-            if isinstance(found := sealed[s] or made[s], ScoredDay)
-            else ScoredDay(date=date, data=data[s], pin=self.pins.put(pack_scores(found)))
-            for s, date in names.items()
+            self._pinned(found[s] or made[s], date, data) for s, (date, data) in days.items()
         )
+
+    def _pinned(self, scores: ScoredDay | Scores, date: str, data: str) -> ScoredDay:
+        if isinstance(scores, ScoredDay):
+            return scores
+        return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
 
     def _sealed(self, date: str, data: str) -> ScoredDay | Scores | None:
         """What an earlier signal has pinned or sealed of the day; None: nothing."""

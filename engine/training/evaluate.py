@@ -96,7 +96,11 @@ def daily_rank_ics(
     frame: pl.DataFrame, features: FeatureSet, horizon: int
 ) -> tuple[list[int], Series]:
     """Sessions in order of time, and the RankIC ``[D]`` of the frame's scores on each; NaN = undefined."""
-    sessions, days = scored_days(frame, features, horizon)
+    return _rank_ics(_placed(frame, features), horizon)
+
+
+def _rank_ics(placed: _Placed, horizon: int) -> tuple[list[int], Series]:
+    sessions, days = placed.days(horizon)
     return sessions, rank_ic_series(*days)
 
 
@@ -113,7 +117,7 @@ def paired_rank_ic(
 
     The mean block of its bootstrap is twice the horizon, at least 5, sessions.
     """
-    mine, theirs = (_daily(*scored_days(frame, features, horizon)) for frame in (ours, other))
+    mine, theirs = (_daily(*daily_rank_ics(frame, features, horizon)) for frame in (ours, other))
     return _paired(mine, theirs, horizon, bootstrap, seed)
 
 
@@ -140,7 +144,7 @@ def against_baselines(
     training = config.training
     known = [h for h in features.horizons if f"score_{h}" in ours.columns]
     mine = _placed(ours.filter(pl.col("split") == "test"), features)
-    daily = {h: _daily(*mine.days(h)) for h in known}
+    daily = {h: _daily(*_rank_ics(mine, h)) for h in known}
     table = {}
     test = baselines.filter(pl.col("split") == "test")
     for (name,), rows in test.group_by("name", maintain_order=True):
@@ -161,13 +165,13 @@ def _rival(mine: _Daily, theirs: _Placed, config: Config, horizon: int) -> Rival
     training, (sessions, days) = config.training, theirs.days(horizon)
     ranked = RankedDays.of(*days)
     figures = ranked.summary(horizon=horizon, null_draws=training.null_draws, seed=training.seed)
-    daily = dict(zip(sessions, ranked.daily().tolist(), strict=True))
+    daily = _daily(sessions, ranked.daily_D)
     gap = _paired(mine, daily, horizon, config.backtest, training.seed)
     return RivalHorizon(test=figures, test_difference=gap)
 
 
-def _daily(sessions: Sequence[int], days: _Days) -> _Daily:
-    return dict(zip(sessions, rank_ic_series(*days).tolist(), strict=True))
+def _daily(sessions: Sequence[int], rank_ic_D: Series) -> _Daily:
+    return dict(zip(sessions, rank_ic_D.tolist(), strict=True))
 
 
 def anatomy(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> Anatomy:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.dataset.batch import Batch
 from engine.dataset.loader import prefetch
-from engine.dataset.windows import DevicePanel
+from engine.dataset.windows import DevicePanel, sent
 from engine.evaluation.inference import Series
 from engine.evaluation.rank_ic import rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
@@ -118,8 +118,7 @@ def score_days(
         ):
             for batch in batches:
                 runtime.hold_threads()
-                moved = batch.to(runtime.device)
-                moved = panel.filled(moved) if panel else moved
+                moved = sent(batch, runtime.device, panel)
                 state = model.read(moved.x_MTF, moved.mask_MT)
                 output = model.rank(state, moved)
                 score_PMH.append(output.score_MH)

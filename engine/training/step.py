@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engine.config import Config
 from engine.dataset.batch import Batch
-from engine.dataset.windows import DevicePanel
+from engine.dataset.windows import DevicePanel, sent
 from engine.errors import EnvironmentProblem, GateError
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.dropout import new_seed
@@ -108,8 +108,7 @@ class Stepper:
         self.runtime.hold_threads()
         self.model.train()
         set_learning_rate(self.optimizer, rate)
-        moved = batch.to(self.runtime.device)
-        moved = self.panel.filled(moved) if self.panel else moved
+        moved = sent(batch, self.runtime.device, self.panel)
         done = self._gradients(moved, new_seed())
         norms = gradient_norms(self.model.module_groups()) if monitor else {}
         clip = self.config.training.gradient_clip

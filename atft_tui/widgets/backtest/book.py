@@ -230,7 +230,7 @@ def _order_rows(found: BacktestSummary, ink: Ink) -> list[Text]:
     rows = [Text("orders not done, share of wanted", style=ink.quiet)]
     for key, name in _ORDERS:
         share = orders.share(key)
-        shown = f"{share:.2%}" if math.isfinite(share) else fmt.DASH
+        shown = fmt.percent(share, 2)
         rows.append(Text(f"  {shown:>8}  {name}", style=PLAIN if share > 0 else ink.quiet))
     if orders.stopped_sessions > 0:
         words = f"  {fmt.counted(orders.stopped_sessions, 'session')} rested after a drawdown stop"

@@ -192,9 +192,7 @@ def _curves(
     _cursor(canvas, value, ink)
     if not labels:
         _letters(canvas, lines, height)
-    names = {
-        height.row(1.0 + tick): f"{tick * 100:+.0f}%" for tick in height.ticks(max(2, rows // 3))
-    }
+    names = {height.row(1.0 + tick): percent(tick, 0) for tick in height.ticks(max(2, rows // 3))}
     shown = canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True)
     for y, drawn in (_ends(lines, canvas, height) if labels else {}).items():
         mark = "" if GLYPHS.braille else drawn.mark
@@ -226,7 +224,7 @@ def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Tex
         trace = Trace(range(len(falls)), falls, ink.bad, hanging=True)
         plot(canvas, [trace], _days(value, columns), y)
     _cursor(canvas, value, ink)
-    names = {0: "0%", rows - 1: f"{deepest * 100:.0f}%" if rows > 1 else "fall"}
+    names = {0: "0%", rows - 1: fmt.percent(deepest) if rows > 1 else "fall"}
     return list(canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True))
 
 

@@ -47,10 +47,8 @@ def kept(names: Sequence[str], count: int) -> list[str]:
 
 
 def percent(value: float, digits: int = 1, *, sign: bool = True) -> str:
-    """``+12.3%``; a dash for what is not known."""
-    if not math.isfinite(value):
-        return fmt.DASH
-    return f"{value * 100:{'+' if sign else ''}.{digits}f}%"
+    """``+12.3%``, as most figures of a book are told."""
+    return fmt.percent(value, digits, sign=sign)
 
 
 def ratio(value: float) -> str:

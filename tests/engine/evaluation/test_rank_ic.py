@@ -37,7 +37,7 @@ def test_days_that_are_ranked_once_have_the_series_and_the_summary_of_each_alone
     returns = [rng.normal(size=n) for n in (30, 5, 41, 12, 33)]
     ranked = RankedDays.of(scores, returns)
     by_hand = [rank_ic(s, r) for s, r in zip(scores, returns, strict=True)]
-    np.testing.assert_array_equal(ranked.daily(), by_hand)
+    np.testing.assert_array_equal(ranked.daily_D, by_hand)
     np.testing.assert_array_equal(rank_ic_series(scores, returns), by_hand)
     assert np.isnan(by_hand).tolist() == [False, True, False, False, False]
     assert ranked.summary(horizon=2, seed=5) == summarise(scores, returns, horizon=2, seed=5)
